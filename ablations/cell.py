@@ -1,0 +1,70 @@
+"""Identity and names of a cell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+
+from ablations.record import digest
+from ablations.settings import defaults, leaves
+from model.config import RunConfig
+
+SECTIONS = ("loss", "model", "training", "data")
+READABLE = 40
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One complete configuration: everything that can change a result except the seed.
+
+    Attributes:
+        config: the configuration.
+        name: what differs within the study, for people.
+        levels: label of the level of each factor, by the factor's path.
+    """
+
+    config: RunConfig
+    name: str
+    levels: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def cell_id(self) -> str:
+        """What differs from the defaults, shortened, and the hash of the complete configuration."""
+        return cell_id(self.config)
+
+
+def cell_id(config: RunConfig) -> str:
+    """A short readable part and the hash of the canonical JSON of the complete configuration."""
+    identity, default = leaves(config.identity()), leaves(defaults())
+    changed = [path for path, value in identity.items() if path in default and default[path] != value]
+    changed.sort(key=lambda path: SECTIONS.index(path.partition(".")[0]))
+    words = [label(config, path, identity[path]) for path in changed]
+    return f"{','.join(words)[:READABLE] or 'default'}-{digest(config.identity())}"
+
+
+def short_name(config: RunConfig, path: str) -> str:
+    """The short title that a configuration declares for a field, or the field's name."""
+    *parents, name = path.split(".")
+    holder: Any = config
+    for parent in parents:
+        holder = getattr(holder, parent)
+    title = type(holder).model_fields[name].title if isinstance(holder, BaseModel) else None
+    return title or name
+
+
+def label(config: RunConfig, path: str, value: object) -> str:
+    """``enc=0.03``; kinds, lists and mappings speak for themselves."""
+    if isinstance(value, Mapping):
+        return str(value.get("kind", value))
+    if path.endswith(".kind"):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return "+".join(map(str, value))
+    return f"{short_name(config, path)}={plain(value)}"
+
+
+def plain(value: object) -> str:
+    """A number without noise (``0.05``), anything else as it is."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

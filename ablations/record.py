@@ -1,0 +1,200 @@
+"""The schema that the side which runs and the side which concludes share. Standard library only.
+
+``Plan`` says what a study should hold; it lies as ``plan.json`` on the study's own MLflow run. ``RunRecord`` is what one run
+yields. Names of tags, params, metrics and artifacts in the store are here and nowhere else.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+SCHEMA = 1
+
+PLAN_FILE, MATRIX_FILE = "plan.json", "matrix.yaml"
+PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
+ERROR_FILE = "error.txt"
+SEED_PARAM = "seed"
+
+
+class Tag(StrEnum):
+    """Tags of the runs in MLflow."""
+
+    KIND = "ablation.kind"
+    STUDY = "ablation.study"
+    CELL = "ablation.cell"
+    SEED = "ablation.seed"
+    RUN_KEY = "ablation.run_key"
+    SCHEMA = "ablation.schema"
+    OUTCOME = "ablation.outcome"
+    ERROR = "ablation.error"
+    CODE = "ablation.code_digest"
+    DATA = "ablation.data_digest"
+    PLAN = "ablation.plan_digest"
+
+
+class Kind(StrEnum):
+    """Kinds of runs in a study's experiment."""
+
+    STUDY = "study"
+    CELL = "cell"
+
+
+class Outcome(StrEnum):
+    """How a run ended. A diverged run is complete: training it again gives the same."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+
+
+class SchemaError(ValueError):
+    """A stored plan or record that this version cannot use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """What is compared: its ``name`` in the store, whether ``max`` or ``min`` is better, and the smallest effect of interest."""
+
+    name: str
+    direction: Literal["max", "min"]
+    sesoi: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One complete configuration.
+
+    Attributes:
+        cell_id: readable part and hash of ``config``.
+        name: what differs within the study, for people.
+        levels: label of the level of each factor; empty where the design has no factors.
+        config: the configuration as it enters the identity.
+        data_digest: hash of the data that it trains on.
+    """
+
+    cell_id: str
+    name: str
+    levels: Mapping[str, str]
+    config: Mapping[str, Any]
+    data_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a study should hold: every cell with every seed, made by one version of the code.
+
+    ``baseline`` is a ``cell_id``; ``factors`` maps each factor's path to its short name.
+    """
+
+    study: str
+    metric: Metric
+    baseline: str
+    factors: Mapping[str, str]
+    cells: tuple[PlannedCell, ...]
+    seeds: tuple[int, ...]
+    code_digest: str
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Check the rules that every reader relies on."""
+        ids = [cell.cell_id for cell in self.cells]
+        if self.schema != SCHEMA:
+            raise SchemaError(f"the plan has schema {self.schema}, this version reads {SCHEMA}")
+        if len(set(ids)) != len(ids) or len(set(self.seeds)) != len(self.seeds):
+            raise SchemaError("the plan has a cell or a seed twice")
+        if not self.seeds or self.baseline not in ids:
+            raise SchemaError("the plan has no seeds, or its baseline is not one of its cells")
+
+    def run_key(self, cell: PlannedCell, seed: int) -> str:
+        """Identity of one run: equal keys mean equal results."""
+        return digest([cell.cell_id, seed, cell.data_digest, self.code_digest, self.schema])
+
+    def run_keys(self) -> dict[str, tuple[PlannedCell, int]]:
+        """Cell and seed of each run, seed by seed."""
+        return {self.run_key(cell, seed): (cell, seed) for seed in self.seeds for cell in self.cells}
+
+    def digest(self) -> str:
+        """Hash of the whole plan."""
+        return digest(asdict(self))
+
+    def encode(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def decode(cls, text: str) -> "Plan":
+        """From JSON.
+
+        Raises:
+            SchemaError: it is of another schema or breaks a rule.
+        """
+        fields = json.loads(text)
+        if fields.get("schema") != SCHEMA:
+            raise SchemaError(f"the plan has schema {fields.get('schema')}, this version reads {SCHEMA}")
+        metric, cells = Metric(**fields.pop("metric")), fields.pop("cells")
+        seeds = tuple(fields.pop("seeds"))
+        return cls(metric=metric, cells=tuple(PlannedCell(**cell) for cell in cells), seeds=seeds, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Test utterances in data order: dialogue and position, true and predicted class, (N, C) probabilities."""
+
+    label_names: tuple[str, ...]
+    dialogue: tuple[int, ...]
+    position: tuple[int, ...]
+    label: tuple[int, ...]
+    predicted: tuple[int, ...]
+    probability: tuple[tuple[float, ...], ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What one run yields, whole, as it travels from the worker to the driver.
+
+    Attributes:
+        run_key: identity.
+        outcome: how it ended.
+        history: for each epoch, the metrics by name.
+        final: metrics at the chosen epoch; empty unless finished.
+        predictions: on test, at the chosen epoch; None unless finished.
+        error: traceback of a failed run.
+        started: seconds since 1970.
+        duration: seconds.
+        environment: device, host, peak memory and the like, for tags.
+    """
+
+    run_key: str
+    outcome: Outcome
+    history: tuple[Mapping[str, float], ...]
+    final: Mapping[str, float]
+    predictions: Predictions | None
+    error: str | None
+    started: float
+    duration: float
+    environment: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Check that the parts agree with the outcome."""
+        finished = self.outcome is Outcome.FINISHED
+        if finished != (self.predictions is not None) or finished != bool(self.final):
+            raise SchemaError(f"a {self.outcome} run has final metrics and predictions if and only if it finished")
+        if (self.outcome is Outcome.FAILED) != (self.error is not None):
+            raise SchemaError(f"a {self.outcome} run has an error if and only if it failed")
+        if finished and not all(map(math.isfinite, self.final.values())):
+            raise SchemaError("a finished run has a final metric that is not finite")
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]

@@ -1,0 +1,54 @@
+"""Settings as nested mappings: differences to the defaults, put on top of one another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.config import RunConfig
+
+Settings = dict[str, Any]
+
+
+def defaults() -> Settings:
+    """The default configuration."""
+    return RunConfig().model_dump(mode="json")
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Settings:
+    """``base`` with ``change`` on top.
+
+    Mappings are merged key by key; anything else is replaced. A mapping whose ``kind`` differs from the one below starts from the
+    defaults of its own kind: no setting of the other kind is left over.
+    """
+    if "kind" in change and change["kind"] != base.get("kind"):
+        return dict(change)
+    result = dict(base)
+    for key, value in change.items():
+        below = base.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        result[key] = merged(below, value) if both else value
+    return result
+
+
+def nested(path: str, value: object) -> Settings:
+    """``a.b`` and a value to ``{a: {b: value}}``."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    assert isinstance(value, dict)
+    return value
+
+
+def applied(base: Mapping[str, Any], change: Mapping[str, object]) -> Settings:
+    """``base`` with each dotted path of ``change`` set, in order."""
+    result = dict(base)
+    for path, value in change.items():
+        result = merged(result, nested(path, value))
+    return result
+
+
+def leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted path and value of everything that is not a mapping."""
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        path = f"{prefix}{key}"
+        result |= leaves(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
+    return result

@@ -1,0 +1,192 @@
+"""A matrix file, read and resolved to cells."""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ablations import designs, settings, yaml_lines
+from ablations.cell import Cell, cell_id, label, short_name
+from ablations.matrix import Matrix
+from ablations.problems import MatrixError, message_of, path_of
+from ablations.settings import Settings
+from model.config import RunConfig
+
+OVERRIDE = "--set"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A resolved matrix: its cells in the order of the file, the baseline among them, the seeds, and the text."""
+
+    matrix: Matrix
+    cells: tuple[Cell, ...]
+    baseline: Cell
+    seeds: tuple[int, ...]
+    text: str
+
+    def factors(self) -> dict[str, str]:
+        """Short name of each factor by path; the path itself where two would share a short name."""
+        short = {path: short_name(self.baseline.config, path) for path in self.matrix.factors}
+        names = list(short.values())
+        return {path: name if names.count(name) == 1 else path for path, name in short.items()}
+
+
+def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Study:
+    """Read a matrix file.
+
+    Args:
+        path: the YAML file.
+        overrides: ``key=value`` with a dotted key into the base and a YAML value, as ``--set`` gives them.
+        seeds: used in place of the file's.
+
+    Raises:
+        MatrixError: with every problem found, one a line, each with file and line.
+    """
+    if not path.is_file():
+        raise MatrixError(f"{path}: no such file")
+    return _Reader(path, overrides).study(seeds)
+
+
+class _Reader:
+    """Turns the file into cells; every problem it meets knows its line."""
+
+    def __init__(self, path: Path, overrides: Sequence[str]) -> None:
+        self.path = path
+        self.overrides = dict(_override(text) for text in overrides)
+        try:
+            self.text = path.read_text(encoding="utf-8")
+            self.document = yaml_lines.parse(self.text)
+        except (yaml_lines.YamlError, UnicodeDecodeError) as error:
+            raise MatrixError("\n".join(f"{path}: {line}" for line in str(error).split("\n"))) from error
+
+    def study(self, seeds: Sequence[int] | None) -> Study:
+        value = self.document.value
+        if not isinstance(value, dict):
+            raise MatrixError(f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}")
+        given = value | ({"seeds": list(seeds)} if seeds is not None else {})
+        try:
+            matrix = Matrix.model_validate_json(_json(given))
+        except ValidationError as error:
+            raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
+        self.base = settings.applied(settings.merged(settings.defaults(), matrix.base), self.overrides)
+        self._raise(self._problems({}, ()))
+        self._raise(list(self._level_problems(matrix)))
+        cells = tuple(self._cells(matrix))
+        self._raise(list(self._same(cells)))
+        return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), self.text)
+
+    def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
+        for detail in error.errors():
+            path = path_of(detail, value)
+            yield f"{self.path}: line {self.document.line(path)}: {message_of(detail, path, Matrix, value)}"
+
+    def _raise(self, problems: Sequence[str]) -> None:
+        if problems:
+            raise MatrixError("\n".join(dict.fromkeys(problems)))
+
+    def _problems(self, change: Mapping[str, Any], place: tuple[str | int, ...]) -> list[str]:
+        """What is wrong with the base under a change that stands at ``place`` in the file."""
+        written = settings.applied(self.base, change)
+        try:
+            RunConfig.model_validate_json(_json(written))
+        except ValidationError as error:
+            details = [(detail, path_of(detail, written)) for detail in error.errors()]
+            return [f"{self._where(path, place)}: {message_of(detail, path, RunConfig, written)}" for detail, path in details]
+        return []
+
+    def _where(self, path: tuple[str | int, ...], place: tuple[str | int, ...]) -> str:
+        if place:
+            return f"{self.path}: line {self.document.line(place)}"
+        dotted = ".".join(map(str, path))
+        given = [key for key in self.overrides if dotted.startswith(key) or key.startswith(dotted)]
+        return f"{OVERRIDE} {given[0]}" if given else f"{self.path}: line {self.document.line(('base', *path))}"
+
+    def _level_problems(self, matrix: Matrix) -> Iterator[str]:
+        for path, levels in matrix.factors.items():
+            found = [self._problems({path: level}, ("factors", path, i)) for i, level in enumerate(levels)]
+            yield from itertools.chain.from_iterable(found)
+            if not any(found):
+                yield from self._equal_levels(path, levels)
+        for name, change in matrix.cells.items():
+            yield from self._problems(change, ("cells", name))
+        if isinstance(matrix.baseline, dict):
+            yield from self._problems(matrix.baseline, ("baseline",))
+
+    def _equal_levels(self, path: str, levels: Sequence[Any]) -> Iterator[str]:
+        ids = [cell_id(self._config({path: level})) for level in levels]
+        for i, j in itertools.combinations(range(len(levels)), 2):
+            if ids[i] == ids[j]:
+                line = self.document.line(("factors", path, j))
+                yield f"{self.path}: line {line}: factor '{path}': the levels {levels[i]!r} and {levels[j]!r} are one configuration"
+
+    def _config(self, change: Mapping[str, Any]) -> RunConfig:
+        return RunConfig.model_validate_json(_json(settings.applied(self.base, change)))
+
+    def _cells(self, matrix: Matrix) -> Iterator[Cell]:
+        if matrix.design == "cells":
+            for name, change in matrix.cells.items():
+                yield Cell(self._config(change), name)
+            return
+        for change in designs.grid(matrix.factors):
+            problems = self._problems(change, ("factors",))
+            self._raise([f"{problem} (with {_spelled(change)})" for problem in problems])
+            config = self._config(change)
+            levels = {path: _level(config, path, matrix.factors[path], level) for path, level in change.items()}
+            name = " ".join(label(config, path, level) if not isinstance(level, dict) else levels[path] for path, level in change.items())
+            yield Cell(config, name, levels)
+
+    def _same(self, cells: Sequence[Cell]) -> Iterator[str]:
+        first: dict[str, Cell] = {}
+        for cell in cells:
+            other = first.setdefault(cell.cell_id, cell)
+            if other is not cell:
+                yield f"{self.path}: the cells '{other.name}' and '{cell.name}' are one configuration"
+
+    def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
+        named = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
+        if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
+            raise MatrixError(f"{self._baseline_line()}: no cell '{matrix.baseline}'; it is one of base, {', '.join(matrix.cells)}")
+        wanted = cell_id(self._config(named))
+        for cell in cells:
+            if cell.cell_id == wanted:
+                return cell
+        raise MatrixError(
+            f"{self._baseline_line()}: the baseline ({wanted}) is none of the study's {len(cells)} cells; "
+            f"each of its settings must be a level of its factor"
+        )
+
+    def _baseline_line(self) -> str:
+        return f"{self.path}: line {self.document.line(('baseline',))}"
+
+
+def _level(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
+    """Label of a level; kinds that occur once speak for themselves, others with the settings that are written."""
+    if not isinstance(level, dict):
+        return label(config, path, level).rpartition("=")[2]
+    kind = str(level.get("kind", ""))
+    alike = [other for other in levels if isinstance(other, dict) and other.get("kind", "") == kind]
+    rest = ",".join(f"{key}={value}" for key, value in level.items() if key != "kind")
+    return kind if kind and len(alike) == 1 else f"{kind}({rest})"
+
+
+def _spelled(change: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={json.dumps(level)}" for path, level in change.items())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise MatrixError(f"{OVERRIDE} {text}: write KEY=VALUE, for example --set training.epochs=20")
+    try:
+        return key.strip(), yaml_lines.parse(value).value
+    except yaml_lines.YamlError as error:
+        raise MatrixError(f"{OVERRIDE} {text}: the value is not YAML: {error}") from error

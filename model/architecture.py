@@ -1,0 +1,57 @@
+"""Sizes of the network.
+
+They stand apart from the modules that they build so that a matrix is read, checked and planned without importing torch.
+Defaults fit the embedded data.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from model.base import Config
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AutoFusion(Config):
+    """Width of the projections that attend (P), of the hidden layers (F) and of each of the two latents (L)."""
+
+    kind: Literal["auto_fusion"] = "auto_fusion"
+    projection: PositiveInt = 32
+    hidden: PositiveInt = 64
+    latent: PositiveInt = 32
+
+
+class Transformer(Config):
+    """Transformer encoder over the utterances of a dialogue; its width is that of the fusion (2 L)."""
+
+    kind: Literal["transformer"] = "transformer"
+    layers: PositiveInt = 1
+    heads: PositiveInt = 4
+    feed_forward: PositiveInt = 128
+    dropout: Dropout = 0.3
+
+
+class Graph(Config):
+    """Window of neighbours, width of the relational convolution (H) and heads (K) of the transformer convolution."""
+
+    past: NonNegativeInt = 2
+    future: NonNegativeInt = 2
+    hidden: PositiveInt = 32
+    heads: PositiveInt = 4
+
+
+class Architecture(Config):
+    """The network from fusion to classifier. ``dropout`` is that of the classifier."""
+
+    fusion: AutoFusion = AutoFusion()
+    context: Transformer = Transformer()
+    graph: Graph = Graph()
+    dropout: Dropout = 0.3
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "Architecture":
+        width = 2 * self.fusion.latent
+        if width % self.context.heads:
+            raise ValueError(f"context.heads ({self.context.heads}) must divide the fused width 2 * fusion.latent ({width})")
+        return self

@@ -1,0 +1,80 @@
+"""Dialogues of a data set as tensors, and batches of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.architecture import Graph
+from model.data import Dataset
+from model.graph import Edges, window_edges
+
+
+class Batch(NamedTuple):
+    """B whole dialogues with N utterances; T is the longest.
+
+    ``features`` (N, D), ``label`` (N,), ``slot`` (N,) place in the flattened (B, T) grid, ``padding`` (B, T), and the ``edges``.
+    """
+
+    features: Tensor
+    label: Tensor
+    slot: Tensor
+    padding: Tensor
+    edges: Edges
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """A data set on a device: it is copied there once, and batches are gathered from it.
+
+    ``features`` (N, D) has the modalities side by side, with the given ``widths``.
+    """
+
+    features: Tensor
+    label: Tensor
+    speaker: Tensor
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    widths: tuple[int, ...]
+    classes: int
+    speakers: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, device: torch.device, dtype: torch.dtype = torch.float32) -> "Conversations":
+        """Copy a data set to a device."""
+        features = np.concatenate(list(dataset.features.values()), 1)
+        return cls(
+            features=torch.as_tensor(features).to(device, dtype),
+            label=torch.as_tensor(dataset.label).to(device),
+            speaker=torch.as_tensor(dataset.speaker).to(device),
+            start=dataset.start,
+            length=dataset.length,
+            widths=tuple(feature.shape[1] for feature in dataset.features.values()),
+            classes=len(dataset.label_names),
+            speakers=dataset.speakers,
+        )
+
+    def batches(self, dialogues: NDArray[np.int64], size: int, graph: Graph) -> Iterator[Batch]:
+        """Batches of ``size`` dialogues, in the order given."""
+        for first in range(0, len(dialogues), size):
+            yield self.batch(dialogues[first : first + size], graph)
+
+    def batch(self, dialogues: NDArray[np.int64], graph: Graph) -> Batch:
+        """The batch of the given dialogues."""
+        length, longest = self.length[dialogues], int(self.length[dialogues].max())
+        present = np.arange(longest) < length[:, None]
+        row, position = np.nonzero(present)
+        device = self.features.device
+        utterance = torch.as_tensor(self.start[dialogues][row] + position).to(device)
+        dialogue = torch.as_tensor(row).to(device)
+        return Batch(
+            features=self.features[utterance],
+            label=self.label[utterance],
+            slot=torch.as_tensor(row * longest + position).to(device),
+            padding=torch.as_tensor(~present).to(device),
+            edges=window_edges(dialogue, self.speaker[utterance], self.speakers, graph),
+        )

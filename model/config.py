@@ -1,0 +1,34 @@
+"""The complete configuration of a run: everything that can change a result except the seed."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from model.architecture import Architecture
+from model.base import Config
+from model.data import DataConfig, Synthetic
+from model.losses import Losses
+
+
+class Training(Config):
+    """AdamW over whole dialogues; the epoch is chosen on dev by ``select``."""
+
+    epochs: PositiveInt = 12
+    batch_size: Annotated[PositiveInt, Field(description="dialogues a step")] = 8
+    learning_rate: Annotated[PositiveFloat, Field(title="lr")] = 3e-3
+    weight_decay: NonNegativeFloat = 1e-2
+    gradient_clip: Annotated[PositiveFloat, Field(description="largest norm of the gradient")] = 5.0
+    select: Literal["weighted_f1", "macro_f1", "accuracy"] = "weighted_f1"
+
+
+class RunConfig(Config):
+    """Data, network, loss and training of one cell."""
+
+    data: DataConfig = Synthetic()
+    model: Architecture = Architecture()
+    loss: Losses = Losses()
+    training: Training = Training()
+
+    def identity(self) -> dict[str, Any]:
+        """The configuration as it enters a cell's identity: complete, defaults included, resources excluded."""
+        return self.model_dump(mode="json") | {"data": self.data.identity()}

@@ -1,0 +1,13 @@
+"""Data sets. A new kind is one new file beside these, named in the union below."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from model.data.dataset import SPLITS, Dataset
+from model.data.npz import Npz
+from model.data.synthetic import Synthetic
+
+DataConfig = Annotated[Synthetic | Npz, Field(discriminator="kind")]
+
+__all__ = ["SPLITS", "DataConfig", "Dataset", "Npz", "Synthetic"]

@@ -1,0 +1,103 @@
+"""A data set of conversations in memory, checked once where it enters."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.base import DataError
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Utterances of D dialogues, concatenated in dialogue order; N utterances in all.
+
+    Attributes:
+        name: what it is called in messages.
+        features: for each modality, in order, (N, d_m) float32.
+        label: (N,) class indices in 0..C-1.
+        length: (D,) utterances of each dialogue, at least 1, sums to N.
+        speaker: (N,) speaker within the dialogue, counted from 0.
+        split: (N,) 0 train, 1 dev, 2 test, constant within a dialogue.
+        label_names: the C class names.
+    """
+
+    name: str
+    features: Mapping[str, NDArray[np.float32]]
+    label: NDArray[np.int64]
+    length: NDArray[np.int64]
+    speaker: NDArray[np.int64]
+    split: NDArray[np.int64]
+    label_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check every rule of the attributes.
+
+        Raises:
+            DataError: for the first rule that is broken.
+        """
+        n = len(self.label)
+        for key, array in {"speaker": self.speaker, "split": self.split, **self.features}.items():
+            self._require(len(array) == n, f"'{key}' has {len(array)} rows, 'label' has {n}; they must agree")
+        for key, feature in self.features.items():
+            self._require(feature.ndim == 2 and feature.shape[1] > 0, f"'{key}' has shape {feature.shape}, not (N, d)")
+            bad = np.flatnonzero(~np.isfinite(feature).all(1))
+            self._require(not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad[:1]}")
+        self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
+        self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
+        self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
+        classes = len(self.label_names)
+        inside = bool(((self.label >= 0) & (self.label < classes)).all())
+        self._require(inside, f"'label' has values outside 0..{classes - 1}")
+        starts = self.start
+        self._require(bool((self.split == np.repeat(self.split[starts], self.length)).all()), "'split' changes within a dialogue")
+        for index, split in enumerate(SPLITS):
+            self._require(bool((self.split == index).any()), f"split {index} ({split}) is empty")
+
+    def _require(self, holds: bool, message: str) -> None:
+        if not holds:
+            raise DataError(f"{self.name}: {message}.")
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """(D,) index of the first utterance of each dialogue."""
+        return np.concatenate([[0], np.cumsum(self.length)[:-1]]).astype(np.int64)
+
+    @property
+    def speakers(self) -> int:
+        """Largest number of speakers that a dialogue can have."""
+        return int(self.speaker.max()) + 1
+
+    def dialogues(self, split: int) -> NDArray[np.int64]:
+        """Indices of the dialogues of a split."""
+        return np.flatnonzero(self.split[self.start] == split)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all contents: two data sets with one digest give the same results."""
+        sha = hashlib.sha256(repr((sorted(self.features), self.label_names)).encode())
+        arrays = [self.features[key] for key in sorted(self.features)]
+        for array in (*arrays, self.label, self.length, self.speaker, self.split):
+            sha.update(f"{array.dtype} {array.shape}".encode())
+            sha.update(np.ascontiguousarray(array))
+        return sha.hexdigest()[:16]
+
+    def standardised(self) -> "Dataset":
+        """The same with each feature column at mean 0 and standard deviation 1 over the training split.
+
+        A column that is constant there becomes 0 everywhere: dividing by its deviation would blow up dev and test.
+        """
+        train = self.split == 0
+        return replace(self, features={key: _standardise(x, train) for key, x in self.features.items()})
+
+
+def _standardise(x: NDArray[np.float32], train: NDArray[np.bool_]) -> NDArray[np.float32]:
+    reference = x[train].astype(np.float64)
+    mean, deviation = reference.mean(0), reference.std(0)
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8)
+    return ((x - mean) * scale).astype(np.float32)

@@ -1,0 +1,76 @@
+"""The neutral file format: one .npz of concatenated utterances."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+from model.base import Config, DataError, distinct
+from model.data.dataset import Dataset
+
+
+class Npz(Config):
+    """Arrays of an .npz file, read without unpickling.
+
+    The file holds one (N, d) array for each modality, ``label`` (N,), ``length`` (D,), ``speaker`` (N,), a split (N,) with
+    0 train, 1 dev, 2 test, and optionally ``label_names`` (C,). ``features`` names the arrays of the modalities, in the order in
+    which the fusion concatenates them; ``split`` names that of the split.
+    """
+
+    kind: Literal["npz"] = "npz"
+    path: str
+    features: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]
+    split: str = "split"
+
+    def identity(self) -> dict[str, Any]:
+        """What identifies the data in a cell: the file's name without its folder, so that a file may move."""
+        return self.model_dump(mode="json") | {"path": Path(self.path).name}
+
+    def load(self) -> Dataset:
+        """Read and check the file.
+
+        Raises:
+            DataError: missing or unreadable file, missing array, or contents that break a rule of ``Dataset``.
+        """
+        path = Path(self.path)
+        if not path.is_file():
+            raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files if file[key].ndim}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"data.path: {path} cannot be read as .npz: {error}.") from error
+        required = (*self.features, "label", "length", "speaker", self.split)
+        missing = [key for key in required if key not in arrays]
+        if missing:
+            raise DataError(f"{path}: no array {', '.join(missing)}; the file has {', '.join(sorted(arrays))}.")
+        return self._dataset(path.name, arrays)
+
+    def _dataset(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
+        label = _integers(name, "label", arrays["label"])
+        names = arrays.get("label_names")
+        return Dataset(
+            name=name,
+            features={key: _numbers(name, key, arrays[key]) for key in self.features},
+            label=label,
+            length=_integers(name, "length", arrays["length"]),
+            speaker=_integers(name, "speaker", arrays["speaker"]),
+            split=_integers(name, self.split, arrays[self.split]),
+            label_names=tuple(map(str, names if names is not None else range(int(label.max(initial=0)) + 1))),
+        )
+
+
+def _integers(name: str, key: str, array: NDArray[Any]) -> NDArray[np.int64]:
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError(f"{name}: '{key}' has shape {array.shape} of {array.dtype}; it must be (N,) integers.")
+    return array.astype(np.int64)
+
+
+def _numbers(name: str, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise DataError(f"{name}: '{key}' has shape {array.shape} of {array.dtype}; it must be (N, d) numbers.")
+    return array.astype(np.float32)

@@ -1,0 +1,38 @@
+"""The loss: its terms, their kinds and weights.
+
+    total = classification + w_cl * contrastive + w_enc * (reconstruction_global + reconstruction_inter)
+
+A new kind of a term is one new file beside these, named in the union of that term below.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat
+
+from model.base import Config
+from model.losses.focal import Focal
+from model.losses.infonce import InfoNCE
+from model.losses.mse import MSE
+from model.losses.nll import NLL
+from model.losses.smooth_l1 import SmoothL1
+
+ClassificationLoss = Annotated[NLL | Focal, Field(discriminator="kind")]
+ReconstructionLoss = Annotated[MSE | SmoothL1, Field(discriminator="kind")]
+
+
+class Losses(Config):
+    """Kinds and weights of the terms. ``encoder_weight`` is the weight of the fusion encoder's two reconstructions."""
+
+    classification: ClassificationLoss = NLL()
+    reconstruction: ReconstructionLoss = MSE()
+    encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
+    contrastive: InfoNCE = InfoNCE()
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each term in the total."""
+        return {
+            "classification": 1.0,
+            "contrastive": self.contrastive.weight,
+            "reconstruction_global": self.encoder_weight,
+            "reconstruction_inter": self.encoder_weight,
+        }

@@ -1,0 +1,39 @@
+"""Focal loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from model.losses.classification import Classification
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Focal(Classification):
+    """``l_n = -alpha (1 - p_n[y_n])^gamma log p_n[y_n]`` (Lin et al. 2017, equation 5).
+
+    With ``alpha`` 1 and ``gamma`` 0 it is the negative log-likelihood. ``alpha`` scales all classes alike; weights
+    per class are ``class_weight``.
+    """
+
+    kind: Literal["focal"] = "focal"
+    alpha: PositiveFloat = 1.0
+    gamma: NonNegativeFloat = 2.0
+
+    def __call__(self, log_prob: Tensor, label: Tensor) -> Tensor:
+        """Loss of each utterance.
+
+        Args:
+            log_prob: (N, C) log-probabilities.
+            label: (N,) class indices.
+
+        Returns:
+            (N,) losses in nats.
+        """
+        log_p = log_prob.gather(1, label[:, None])[:, 0]
+        # expm1 keeps 1 - p accurate near p = 1; the clamp keeps its gradient finite for gamma < 1 at p = 1.
+        missing = (-log_p.expm1()).clamp(min=1e-12)
+        return -self.alpha * missing**self.gamma * log_p

@@ -1,0 +1,63 @@
+"""Contrastive loss between two views of the nodes of a graph."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from model.base import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class InfoNCE(Config):
+    """InfoNCE with intra-view negatives (Zhu et al. 2020, GRACE, equations 1 and 2), both directions averaged.
+
+    With cosine similarity ``s`` and temperature ``tau`` the loss of node n in view u against view v is
+
+    ``-log( e^{s(u_n, v_n)/tau} / (sum_k e^{s(u_n, v_k)/tau} + sum_{k != n} e^{s(u_n, u_k)/tau}) )``
+
+    ``exclude_self: false`` keeps ``k = n`` in the last sum, as the PyGCL implementation does by a slip; it is needed
+    only to compare with numbers published with it.
+
+    ``feature_mask`` and ``edge_perturbation`` are the probabilities with which the two views that are compared with the
+    graph lose a feature of a node, and with which an edge is redirected (``model.views``). ``weight`` is the term's weight in
+    the total.
+    """
+
+    kind: Literal["infonce"] = "infonce"
+    weight: Annotated[NonNegativeFloat, Field(title="cl")] = 0.2
+    temperature: PositiveFloat = 0.2
+    exclude_self: bool = True
+    feature_mask: Probability = 0.25
+    edge_perturbation: Probability = 0.1
+
+    def __call__(self, u: Tensor, v: Tensor) -> Tensor:
+        """Loss of each node.
+
+        Args:
+            u: (N, H) nodes of one view.
+            v: (N, H) the same nodes in the other view.
+
+        Returns:
+            (N,) losses in nats; 0 for a single node, which has no negatives.
+        """
+        u, v = _unit(u), _unit(v)
+        between = u @ v.T / self.temperature
+        return (self._one_way(between, u) + self._one_way(between.T, v)) / 2
+
+    def _one_way(self, between: Tensor, u: Tensor) -> Tensor:
+        import torch
+
+        within = u @ u.T / self.temperature
+        if self.exclude_self:
+            within.diagonal().fill_(float("-inf"))
+        return torch.cat([between, within], 1).logsumexp(1) - between.diagonal()
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12)

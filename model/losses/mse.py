@@ -1,0 +1,28 @@
+"""Mean squared error of a reconstruction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from model.base import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class MSE(Config):
+    """``l_n = mean_d (o_nd - t_nd)^2``."""
+
+    kind: Literal["mse"] = "mse"
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each utterance.
+
+        Args:
+            output: (N, D) reconstruction.
+            target: (N, D) what it reconstructs.
+
+        Returns:
+            (N,) losses.
+        """
+        return (output - target).square().mean(-1)

@@ -1,0 +1,48 @@
+"""The terms of the loss and their weighted sum."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from model.losses import Losses
+from model.network import Output
+
+TERMS = ("classification", "contrastive", "reconstruction_global", "reconstruction_inter")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """``total = sum_k weight_k term_k``, with the terms in the order of ``TERMS``.
+
+    Each term is a mean over the utterances of the batch (Li et al. 2023, equation 13, where the published code by a slip sums the
+    reconstructions over the last dialogue of a batch only).
+
+    Attributes:
+        losses: kinds of the terms.
+        class_weight: (C,) weight of each class.
+        weight: (K,) weight of each term.
+    """
+
+    losses: Losses
+    class_weight: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, losses: Losses, count: Tensor) -> "Objective":
+        """Objective for a training split with ``count`` (C,) utterances of each class."""
+        weights = losses.weights()
+        return cls(losses, losses.classification.weights(count), count.new_tensor([weights[term] for term in TERMS]))
+
+    def terms(self, output: Output, label: Tensor) -> Tensor:
+        """(K,) raw terms; those that the output has no part for (no views were drawn) are 0."""
+        weight = self.class_weight[label]
+        values = {"classification": (weight * self.losses.classification(output.log_prob, label)).sum() / weight.sum()}
+        for name, (reconstructed, target) in output.reconstructions.items():
+            values[name] = self.losses.reconstruction(reconstructed, target).mean()
+        anchor, *views = output.nodes
+        if views:
+            pairs = [self.losses.contrastive(anchor, view) for view in views]
+            values["contrastive"] = torch.stack(pairs).sum(0).mean()
+        zero = output.log_prob.new_zeros(())
+        return torch.stack([values.get(term, zero) for term in TERMS])

@@ -1,0 +1,102 @@
+"""Bring the store to the state that a matrix declares: run what is missing.
+
+    python -m runners.ablate --matrix ablations/loss.yaml
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from runners.executors import Executor
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
+
+
+class ExecutorName(StrEnum):
+    """Where runs are executed."""
+
+    RAY = "ray"
+    INPROCESS = "inprocess"
+
+
+@app.command()
+def main(
+    matrix: Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
+    seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")] = None,
+    executor: Annotated[ExecutorName, typer.Option(help="Ray Tune trials, or one after the other in this process.")] = ExecutorName.RAY,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)] = None,
+    gpus_per_trial: Annotated[float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")] = 0.25,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)] = None,
+    tracking_uri: Annotated[
+        str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store: SQLite file, server or database.")
+    ] = "sqlite:///mlruns/mlflow.db",
+) -> None:
+    """Run every cell of a matrix with every seed, and keep the results in MLflow.
+
+    Runs that the store already has are not repeated. Exit code 0: all runs are in the store; 1: a run failed; 2: bad input.
+    """
+    from ablations.problems import MatrixError
+    from ablations.study import load
+    from model.base import DataError
+    from rich.console import Console
+
+    from runners import ledger, planner, store
+    from runners.driver import Driver
+    from runners.dry_run import print_plan
+
+    try:
+        if executor is ExecutorName.INPROCESS and (jobs or address):
+            raise MatrixError("--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray")
+        uri = store.absolute(tracking_uri)
+        study = load(matrix, set_ or [], _seeds(seeds))
+        plan = planner.make_plan(study)
+        known = ledger.read(uri, plan.study)
+        runs = planner.missing_runs(study, plan, known.done())
+        jobs = 1 if executor is ExecutorName.INPROCESS else jobs or len(os.sched_getaffinity(0))
+        if dry_run:
+            print_plan(Console(), plan, known, runs, jobs)
+            return
+        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), jobs, Console(stderr=True))
+        failed = driver.bring_up_to_date(plan, study.text, runs)
+    except (MatrixError, DataError, store.StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    except KeyboardInterrupt:
+        typer.echo("interrupted: finished runs are kept; the same command goes on from here.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    from ablations.problems import MatrixError
+
+    if text is None:
+        return None
+    words = text.split(",")
+    if not all(word.strip().isdigit() for word in words):
+        raise MatrixError(f"--seeds {text}: write a number of seeds (5) or a list (0,1,7)")
+    numbers = [int(word) for word in words]
+    return numbers if len(numbers) > 1 else list(range(numbers[0]))
+
+
+def _executor(name: ExecutorName, jobs: int, address: str | None, gpus_per_trial: float) -> "Executor":
+    if name is ExecutorName.INPROCESS:
+        from runners.executors.inprocess import InProcess
+
+        return InProcess()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    from runners.executors.ray_tune import RayTune
+
+    return RayTune(None if address else jobs, address, gpus_per_trial)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,48 @@
+"""The plan of a study, printed before anything starts."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from ablations.record import Plan
+from runners.ledger import Ledger
+from runners.planner import RunSpec, make_packs
+
+
+def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], jobs: int) -> None:
+    """Every cell with its state for each seed, and what will run.
+
+    Args:
+        console: where to print.
+        plan: what the study should hold.
+        known: what the store has.
+        runs: what is missing, in order.
+        jobs: trials at once, for the time.
+    """
+    total, missing = len(plan.run_keys()), {run.run_key for run in runs}
+    table = Table("cell", "id", "seeds", box=None, header_style="bold", pad_edge=False)
+    for cell in plan.cells:
+        marks = " ".join(_mark(seed, plan.run_key(cell, seed) in missing) for seed in plan.seeds)
+        name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name
+        table.add_row(name, cell.cell_id, marks)
+    console.print(table, markup=False, highlight=False)
+    lines = [
+        f"study {plan.study}: {len(plan.cells)} cells x {len(plan.seeds)} seeds = {total} runs, compared on "
+        f"{plan.metric.name} ({plan.metric.direction})",
+        f"in the store: {total - len(runs)} done, {known.failed(plan)} failed (run again), {known.stale(plan)} stale "
+        f"(made by other code or data: run again)",
+        f"to run: {len(runs)} runs in {len(make_packs(runs))} packs; a seed in brackets is missing",
+        _cost(known.seconds(), len(runs), jobs),
+    ]
+    console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def _mark(seed: int, missing: bool) -> str:
+    return f"[{seed}]" if missing else f"{seed}"
+
+
+def _cost(seconds: float | None, runs: int, jobs: int) -> str:
+    if seconds is None:
+        return "cost: unknown until the first runs of this study are in the store"
+    return f"cost: {seconds:.1f} s a run by the runs in the store, about {seconds * runs / jobs / 60:.1f} min with {jobs} jobs"

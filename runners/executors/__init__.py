@@ -1,0 +1,28 @@
+"""Executors run packs. One interface; Ray is known to one file only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ablations.record import RunRecord
+from runners.planner import Pack
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Epochs of a long run since the last message: ``history`` begins at epoch ``first``."""
+
+    run_key: str
+    started: float
+    first: int
+    history: tuple[Mapping[str, float], ...]
+
+
+Message = RunRecord | Progress
+
+
+class Executor(Protocol):
+    """Runs packs somewhere."""
+
+    def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
+        """Run all packs; ``report`` is called in the calling thread, and for each run exactly once with its record."""

@@ -1,0 +1,125 @@
+"""Runs packs as trials of Ray Tune, on this machine or on a cluster. The only file that imports Ray."""
+
+import os
+import queue
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ablations.record import Outcome, RunRecord
+from runners.executors import Message
+from runners.planner import Pack
+
+# Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of its own, nor
+# its state more than once an hour.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
+os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+
+import ray
+from ray import tune
+from ray.tune.callback import Callback
+from ray.tune.experiment import Trial
+
+MESSAGE = "message"
+
+
+class RayTune:
+    """Each pack is one trial; worker processes stay warm from one trial to the next."""
+
+    def __init__(self, jobs: int | None, address: str | None, gpus_per_trial: float) -> None:
+        """Configure.
+
+        Args:
+            jobs: trials at once; None for as many as the machine or cluster has room for.
+            address: of a running cluster; None starts Ray on this machine for the time of the study.
+            gpus_per_trial: share of a GPU that a trial asks for where there is one.
+        """
+        self.jobs, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
+
+    def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
+        """Run all packs."""
+        self._connect()
+        try:
+            with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+                self._tune(packs, report, folder)
+        finally:
+            ray.shutdown()
+
+    def _connect(self) -> None:
+        cpus = None if self.address else self.jobs
+        ray.init(self.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+
+    def _tune(self, packs: Sequence[Pack], report: Callable[[Message], None], folder: str) -> None:
+        inbox = _Inbox(packs)
+        gpus = self.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(_trial, packs=list(packs)), {"cpu": 1, "gpu": gpus}),
+            param_space={"pack": tune.grid_search(list(range(len(packs))))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.jobs),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[inbox]),
+        )
+        # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
+        thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
+        thread.start()
+        for message in iter(inbox.messages.get, None):
+            report(message)
+        thread.join()
+        if inbox.crash:
+            raise inbox.crash
+
+
+def _trial(config: dict[str, Any], packs: list[Pack]) -> None:
+    from runners.trial import run_pack
+
+    run_pack(packs[config["pack"]], lambda message: tune.report({MESSAGE: message}))
+
+
+class _Inbox(Callback):  # type: ignore[misc]
+    """Takes the messages out of Tune's results, in which they would be kept and written to disk."""
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self.packs = packs
+        self.messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self.reported: set[str] = set()
+        self.crash: BaseException | None = None
+
+    def until_done(self, work: Callable[[], object]) -> None:
+        """Do the work; the end of the messages is None."""
+        try:
+            work()
+        except BaseException as error:  # handed to the thread that waits
+            self.crash = error
+        finally:
+            self.messages.put(None)
+
+    def on_trial_result(self, *, result: dict[str, Any], **_: object) -> None:
+        """Pass a message on."""
+        message = result.pop(MESSAGE)
+        if isinstance(message, RunRecord):
+            self.reported.add(message.run_key)
+        self.messages.put(message)
+
+    def on_trial_error(self, *, trial: Trial, **_: object) -> None:
+        """A worker died: every run of its pack that has not reported is failed."""
+        for spec in self.packs[trial.config["pack"]].runs:
+            if spec.run_key not in self.reported:
+                self.messages.put(_lost(spec.run_key, str(trial.get_pickled_error() or "the worker process died")))
+
+
+def _lost(run_key: str, error: str) -> RunRecord:
+    return RunRecord(
+        run_key=run_key,
+        outcome=Outcome.FAILED,
+        history=(),
+        final={},
+        predictions=None,
+        error=error,
+        started=time.time(),
+        duration=0.0,
+        environment={},
+    )

@@ -1,0 +1,81 @@
+"""What a study should hold, what of it is missing, and in which packs that is run."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ablations.cell import Cell
+from ablations.record import Plan, PlannedCell
+from ablations.study import Study
+from model.config import RunConfig
+from model.data import DataConfig
+from runners.provenance import code_digest
+
+SHUFFLE = 20231206
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run: a configuration and a seed, and who it is."""
+
+    run_key: str
+    cell_id: str
+    name: str
+    config: RunConfig
+    seed: int
+    data_digest: str
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Runs that are trained together in one process; what the executors schedule."""
+
+    runs: tuple[RunSpec, ...]
+
+
+def make_plan(study: Study) -> Plan:
+    """The study as it should be.
+
+    Loads every data set once, so that a bad file is found before anything starts.
+
+    Raises:
+        DataError: a data file is missing or breaks a rule.
+    """
+    digests = {data: data.load().digest for data in {cell.config.data for cell in study.cells}}
+    return Plan(
+        study=study.matrix.study,
+        metric=study.matrix.metric.metric(),
+        baseline=study.baseline.cell_id,
+        factors=study.factors(),
+        cells=tuple(_planned(cell, digests) for cell in study.cells),
+        seeds=study.seeds,
+        code_digest=code_digest(),
+    )
+
+
+def _planned(cell: Cell, digests: dict[DataConfig, str]) -> PlannedCell:
+    return PlannedCell(cell.cell_id, cell.name, cell.levels, cell.config.identity(), digests[cell.config.data])
+
+
+def missing_runs(study: Study, plan: Plan, done: Collection[str]) -> list[RunSpec]:
+    """Runs of the plan that the store does not have, in the order in which they are to be run.
+
+    Seed by seed, so that an interrupted study is a complete smaller study; within a seed the cells are in an order drawn
+    by a fixed seed, so that what is done at any time is a fair sample of the cells.
+    """
+    rng = np.random.default_rng(SHUFFLE)
+    runs = []
+    for seed in plan.seeds:
+        for i in rng.permutation(len(plan.cells)):
+            cell, planned = study.cells[i], plan.cells[i]
+            key = plan.run_key(planned, seed)
+            if key not in done:
+                name = f"{cell.name} s{seed}"
+                runs.append(RunSpec(key, planned.cell_id, name, cell.config, seed, planned.data_digest))
+    return runs
+
+
+def make_packs(runs: Sequence[RunSpec]) -> list[Pack]:
+    """Packs of one run each."""
+    return [Pack((run,)) for run in runs]

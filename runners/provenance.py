@@ -1,0 +1,58 @@
+"""Where a run comes from: code, versions, machine."""
+
+import ast
+import hashlib
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import model
+
+MODEL = Path(model.__file__).parent
+PACKAGES = ("torch", "torch-geometric", "numpy", "scikit-learn", "pydantic", "ray", "mlflow")
+
+
+@dataclass(frozen=True)
+class Git:
+    """Commit of the working tree and its uncommitted difference (empty when clean)."""
+
+    commit: str
+    diff: str
+
+
+def code_digest(root: Path = MODEL) -> str:
+    """Hash of the syntax trees of the model's code: comments, docstrings and layout do not change it."""
+    sha = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        tree = _Undocumented().visit(ast.parse(path.read_bytes()))
+        sha.update(f"{path.relative_to(root).as_posix()}\n{ast.dump(tree)}\n".encode())
+    return sha.hexdigest()[:12]
+
+
+class _Undocumented(ast.NodeTransformer):
+    """Drops docstrings: the strings that stand alone as a statement."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        constant = node.value.value if isinstance(node.value, ast.Constant) else None
+        return None if isinstance(constant, str) else node
+
+
+def git(root: Path = MODEL) -> Git:
+    """State of the repository that holds the code; ``unknown`` where there is none."""
+    commit = _git(root, "rev-parse", "HEAD")
+    return Git(commit.strip() or "unknown", _git(root, "diff", "HEAD") if commit else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result can depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}

@@ -1,0 +1,242 @@
+"""Writes a study to MLflow. The only file that does; only the driver uses it."""
+
+import csv
+import io
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablations.record import (
+    CONFUSION_FILE,
+    ERROR_FILE,
+    HISTORY_FILE,
+    MATRIX_FILE,
+    PLAN_FILE,
+    PREDICTIONS_FILE,
+    SCHEMA,
+    SEED_PARAM,
+    Kind,
+    Outcome,
+    Plan,
+    Predictions,
+    RunRecord,
+    Tag,
+)
+from ablations.settings import leaves
+from runners import provenance
+from runners.executors import Message, Progress
+from runners.ledger import Ledger
+from runners.planner import RunSpec
+from runners.store import artifact_location, connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, RunTag
+
+BATCH = 1000  # most metrics that MLflow takes in one call
+PARAM_BATCH = 100
+ERROR_TAG = 500
+STATUS = {Outcome.FINISHED: "FINISHED", Outcome.DIVERGED: "FINISHED", Outcome.FAILED: "FAILED"}
+
+
+class Tracker:
+    """One experiment a study; one run of kind ``study`` with the plan; the runs of the cells flat beside it."""
+
+    def __init__(self, uri: str, plan: Plan, text: str) -> None:
+        """Open the store, which is created if need be, and make the experiment and the study run if they do not exist.
+
+        Args:
+            uri: absolute URI of the store.
+            plan: what the study should hold.
+            text: the matrix file.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        self.client = connect(uri)
+        self.plan = plan
+        self.open: dict[str, str] = {}
+        self.git = provenance.git()
+        self.versions = {f"version.{name}": version for name, version in provenance.versions().items()}
+        self.experiment = self._experiment(artifact_location(uri, plan.study))
+        self.study_run = self._study_run(text)
+
+    def _experiment(self, location: str | None) -> str:
+        found = self.client.get_experiment_by_name(self.plan.study)
+        return str(found.experiment_id if found else self.client.create_experiment(self.plan.study, location))
+
+    def _study_run(self, text: str) -> str:
+        note = study_note(self.plan, text)
+        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
+        found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
+        if found:
+            run_id = found[0].info.run_id
+        else:
+            tags = {Tag.KIND: Kind.STUDY, Tag.STUDY: self.plan.study, Tag.SCHEMA: str(SCHEMA)}
+            run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
+            run_id = run.info.run_id
+            self.client.set_terminated(run_id)
+        self.client.set_tag(run_id, "mlflow.note.content", note)
+        self.client.set_tag(run_id, Tag.PLAN, self.plan.digest())
+        self._artifacts(run_id, {PLAN_FILE: self.plan.encode(), MATRIX_FILE: text})
+        return str(run_id)
+
+    def close_orphans(self, ledger: Ledger) -> int:
+        """Mark as killed the runs that a dead driver left running; returns how many."""
+        orphans = [run for run in ledger.of(Kind.CELL) if run.status == "RUNNING"]
+        for run in orphans:
+            self.client.set_terminated(run.run_id, "KILLED")
+        return len(orphans)
+
+    def write(self, spec: RunSpec, message: Message) -> None:
+        """Keep a run's record, or the progress of a long run."""
+        run_id = self.open.get(spec.run_key) or self._create(spec, message.started)
+        self.open[spec.run_key] = run_id
+        first = message.first if isinstance(message, Progress) else 0
+        metrics = _history(message.history, first, message.started)
+        if isinstance(message, Progress):
+            self._log(run_id, metrics, [], {})
+            return
+        step = len(message.history)
+        metrics += _points(message.final, step, message.started + message.duration)
+        self._log(run_id, metrics, _run_tags(message), {})
+        self._artifacts(run_id, dict(_files(message)))
+        self.client.set_terminated(run_id, STATUS[message.outcome], _milliseconds(message.started + message.duration))
+        del self.open[spec.run_key]
+
+    def close(self) -> None:
+        """Mark as killed what was still running when the driver stopped."""
+        for run_id in self.open.values():
+            self.client.set_terminated(run_id, "KILLED")
+
+    def _create(self, spec: RunSpec, started: float) -> str:
+        tags = {
+            Tag.KIND: Kind.CELL,
+            Tag.STUDY: self.plan.study,
+            Tag.CELL: spec.cell_id,
+            Tag.SEED: str(spec.seed),
+            Tag.RUN_KEY: spec.run_key,
+            Tag.SCHEMA: str(SCHEMA),
+            Tag.CODE: self.plan.code_digest,
+            Tag.DATA: spec.data_digest,
+            "mlflow.source.git.commit": self.git.commit,
+            "git.dirty": str(bool(self.git.diff)).lower(),
+            **self.versions,
+        }
+        run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
+        run_id = str(run.info.run_id)
+        params = leaves(spec.config.model_dump(mode="json")) | {SEED_PARAM: spec.seed}
+        self._log(run_id, [], [], {key: _text(value) for key, value in params.items()})
+        self._log_data(run_id, spec)
+        return run_id
+
+    def _log(self, run_id: str, metrics: "Sequence[Metric]", tags: "Sequence[RunTag]", params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        rest = [Param(key, value) for key, value in params.items()]
+        while metrics or tags or rest:
+            self.client.log_batch(run_id, metrics[:BATCH], rest[:PARAM_BATCH], tags)
+            metrics, rest, tags = metrics[BATCH:], rest[PARAM_BATCH:], []
+
+    def _log_data(self, run_id: str, spec: RunSpec) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        identity = spec.config.data.identity()
+        source = json.dumps(identity)
+        name = str(identity.get("path", identity["kind"]))
+        dataset = Dataset(name=name, digest=spec.data_digest, source_type="code", source=source)
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    def _artifacts(self, run_id: str, files: Mapping[str, str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            if self.git.diff and MATRIX_FILE in files:
+                (Path(folder) / "uncommitted.diff").write_text(self.git.diff, encoding="utf-8")
+            self.client.log_artifacts(run_id, folder)
+
+
+def study_note(plan: Plan, text: str) -> str:
+    """What the study is, in Markdown: the note that the UI shows."""
+    baseline = next(cell for cell in plan.cells if cell.cell_id == plan.baseline)
+    factors = "".join(f"- `{path}` ({short})\n" for path, short in plan.factors.items())
+    return (
+        f"# Study `{plan.study}`\n\n{len(plan.cells)} cells x {len(plan.seeds)} seeds = "
+        f"{len(plan.cells) * len(plan.seeds)} runs, compared on `{plan.metric.name}` ({plan.metric.direction}) with the "
+        f"baseline **{baseline.name}**.\n\n"
+        + (f"Factors:\n\n{factors}\n" if factors else "")
+        + f"Group the runs by a factor's parameter to average over the rest; by `{Tag.CELL}` to average over seeds.\n\n"
+        f"```yaml\n{text.strip()}\n```\n"
+    )
+
+
+def _run_tags(record: RunRecord) -> "list[RunTag]":
+    from mlflow.entities import RunTag
+
+    tags = {Tag.OUTCOME: record.outcome, **record.environment}
+    if record.error:
+        tags[Tag.ERROR] = record.error.strip().rpartition("\n")[2][:ERROR_TAG]
+    return [RunTag(key, str(value)) for key, value in tags.items()]
+
+
+def _history(history: Sequence[Mapping[str, float]], first: int, started: float) -> "list[Metric]":
+    points = (_points(metrics, first + i, started) for i, metrics in enumerate(history))
+    return [point for epoch in points for point in epoch]
+
+
+def _points(metrics: Mapping[str, float], step: int, seconds: float) -> "list[Metric]":
+    from mlflow.entities import Metric
+
+    return [Metric(metric_name(name), value, _milliseconds(seconds), step) for name, value in metrics.items()]
+
+
+def metric_name(name: str) -> str:
+    """A name that MLflow takes: a class may be called anything."""
+    return re.sub(r"[^\w\-./: ]", "_", name)
+
+
+def _files(record: RunRecord) -> Iterable[tuple[str, str]]:
+    if record.history:
+        columns = list(record.history[0])
+        rows = ([i, *(epoch[column] for column in columns)] for i, epoch in enumerate(record.history))
+        yield HISTORY_FILE, _csv(["epoch", *columns], rows)
+    if record.predictions:
+        yield PREDICTIONS_FILE, _predictions(record.predictions)
+        names = record.predictions.label_names
+        rows = ([name, *counts] for name, counts in zip(names, record.predictions.confusion, strict=True))
+        yield CONFUSION_FILE, _csv(["true \\ predicted", *names], rows)
+    if record.error:
+        yield ERROR_FILE, record.error
+
+
+def _predictions(p: Predictions) -> str:
+    columns = ["dialogue", "position", "label", "predicted", *(f"p({name})" for name in p.label_names)]
+    rows = (
+        [dialogue, position, p.label_names[label], p.label_names[predicted], *(f"{x:.6f}" for x in probability)]
+        for dialogue, position, label, predicted, probability in zip(
+            p.dialogue, p.position, p.label, p.predicted, p.probability, strict=True
+        )
+    )
+    return _csv(columns, rows)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _plain(tags: Mapping[str, str]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in tags.items()}
+
+
+def _text(value: object) -> str:
+    return json.dumps(value) if isinstance(value, list) else str(value)

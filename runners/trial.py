@@ -1,0 +1,112 @@
+"""Runs a pack in this process and tells what came of each run."""
+
+import functools
+import logging
+import platform
+import resource
+import time
+import traceback
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from ablations.record import Outcome, Predictions, RunRecord
+from model import evaluation
+from model.data import DataConfig, Dataset
+from model.training import TEST, Fit, Metrics, Trainer
+from runners.executors import Message, Progress
+from runners.planner import Pack, RunSpec
+
+PROGRESS_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+def run_pack(pack: Pack, report: Callable[[Message], None]) -> None:
+    """Run each run of the pack and report its record; long runs report their progress in between.
+
+    A run that raises is reported as failed and the others go on.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # One thread a run: the parallelism is over runs, and results do not depend on the number of cores.
+    torch.set_num_threads(1)
+    for spec in pack.runs:
+        report(_run(spec, device, report))
+
+
+def _run(spec: RunSpec, device: torch.device, report: Callable[[Message], None]) -> RunRecord:
+    started, clock = time.time(), time.perf_counter()
+    history: list[Metrics] = []
+    try:
+        dataset = _dataset(spec.config.data)
+        fit = Trainer(spec.config, dataset, spec.seed, device).fit(_Reporter(spec, history, report, started))
+        outcome, error = (Outcome.DIVERGED if fit.diverged else Outcome.FINISHED), None
+    except Exception:  # whatever a run raises is its stored outcome
+        fit, outcome, error = Fit(), Outcome.FAILED, traceback.format_exc()
+        log.warning("%s failed:\n%s", spec.name, error)
+    return RunRecord(
+        run_key=spec.run_key,
+        outcome=outcome,
+        history=tuple(history),
+        final=_final(fit, dataset) if fit.test else {},
+        predictions=_predictions(fit, dataset) if fit.test else None,
+        error=error,
+        started=started,
+        duration=time.perf_counter() - clock,
+        environment=_environment(device),
+    )
+
+
+class _Reporter:
+    """Keeps the history and sends it in pieces, at most every ``PROGRESS_SECONDS``."""
+
+    def __init__(
+        self, spec: RunSpec, history: list[Metrics], report: Callable[[Message], None], started: float
+    ) -> None:
+        self.spec, self.history, self.report, self.started = spec, history, report, started
+        self.sent, self.sent_at = 0, time.monotonic()
+
+    def __call__(self, epoch: int, metrics: Metrics) -> None:
+        self.history.append(metrics)
+        if time.monotonic() - self.sent_at > PROGRESS_SECONDS:
+            self.report(Progress(self.spec.run_key, self.started, self.sent, tuple(self.history[self.sent :])))
+            self.sent, self.sent_at = len(self.history), time.monotonic()
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(config: DataConfig) -> Dataset:
+    return config.load().standardised()
+
+
+def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:
+    assert fit.test is not None and fit.best_epoch is not None
+    scores = evaluation.metrics(fit.test.label, fit.test.predicted, dataset.label_names)
+    best = {f"best/{name}": value for name, value in fit.history[fit.best_epoch].items() if name.startswith("dev/")}
+    return {**{f"test/{name}": value for name, value in scores.items()}, **best, "best/epoch": float(fit.best_epoch)}
+
+
+def _predictions(fit: Fit, dataset: Dataset) -> Predictions:
+    assert fit.test is not None
+    dialogues = dataset.dialogues(TEST)
+    length = dataset.length[dialogues]
+    table = evaluation.confusion(fit.test.label, fit.test.predicted, len(dataset.label_names))
+    return Predictions(
+        label_names=dataset.label_names,
+        dialogue=tuple(np.repeat(dialogues, length).tolist()),
+        position=tuple(np.concatenate([np.arange(n) for n in length]).tolist()),
+        label=tuple(fit.test.label.tolist()),
+        predicted=tuple(fit.test.predicted.tolist()),
+        probability=tuple(map(tuple, fit.test.probability.tolist())),
+        confusion=tuple(map(tuple, table.tolist())),
+    )
+
+
+def _environment(device: torch.device) -> Mapping[str, str]:
+    cuda = device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
+        "host": platform.node(),
+        "peak_memory_mib": f"{peak / 2**20:.0f}",
+    }
