@@ -10,9 +10,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA = 1
+
+DEFAULT_URI = "sqlite:///mlruns/mlflow.db"
+SQLITE = "sqlite:///"
 
 PLAN_FILE, MATRIX_FILE = "plan.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
@@ -198,3 +202,8 @@ def canonical(value: object) -> str:
 def digest(value: object) -> str:
     """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Absolute path of the database file of an SQLite URI; None for a server."""
+    return Path(uri.removeprefix(SQLITE)).absolute() if uri.startswith(SQLITE) else None

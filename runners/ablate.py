@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ablations.record import DEFAULT_URI
+
 if TYPE_CHECKING:
     from runners.executors import Executor
 
@@ -37,7 +39,7 @@ def main(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)] = None,
     tracking_uri: Annotated[
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store: SQLite file, server or database.")
-    ] = "sqlite:///mlruns/mlflow.db",
+    ] = DEFAULT_URI,
 ) -> None:
     """Run every cell of a matrix with every seed, and keep the results in MLflow.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from ablations.record import Kind, Plan, RunRecord, Tag
+from ablations.record import Kind, Plan, RunRecord, Tag, sqlite_path
 from runners import ledger, store
 from runners.executors import Executor, Message
 from runners.planner import RunSpec, make_packs
@@ -85,7 +85,7 @@ class Driver:
     @contextlib.contextmanager
     def _only_driver(self, study: str) -> Iterator[None]:
         """Hold the study's lock beside an SQLite store; the kernel frees it when the process dies."""
-        path = store.sqlite_path(self.uri)
+        path = sqlite_path(self.uri)
         if path is None:
             yield
             return

@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ablations.record import Kind, Outcome, Plan, Tag
-from runners.store import StoreError, connect, sqlite_path
+from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
+from runners.store import StoreError, connect
 
 QUERY = """
 SELECT r.run_uuid, r.status, r.start_time, r.end_time, t.key, t.value

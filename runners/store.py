@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from ablations.record import SQLITE, sqlite_path
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DEFAULT_URI = "sqlite:///mlruns/mlflow.db"
-SQLITE = "sqlite:///"
 CREATION_SECONDS = 120
 
 
@@ -23,12 +23,8 @@ class StoreError(RuntimeError):
 
 def absolute(uri: str) -> str:
     """The URI with a relative SQLite path made absolute: a worker's folder is not the driver's."""
-    return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}" if uri.startswith(SQLITE) else uri
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The database file of an SQLite URI; None for a server."""
-    return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
+    path = sqlite_path(uri)
+    return f"{SQLITE}{path}" if path else uri
 
 
 def artifact_location(uri: str, study: str) -> str | None:
@@ -50,7 +46,6 @@ def connect(uri: str) -> "MlflowClient":
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     client = mlflow.MlflowClient(tracking_uri=uri)
     try:
         client.search_experiments(max_results=1)
@@ -79,6 +74,7 @@ def _create(path: Path) -> None:
 def _initialise(path: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     store = SqlAlchemyStore(f"{SQLITE}{path}", str(path.parent))
     store.engine.dispose()
     with sqlite3.connect(path) as connection:

@@ -1,5 +1,7 @@
 """Runs packs as trials of Ray Tune, on this machine or on a cluster. The only file that imports Ray."""
 
+import contextlib
+import io
 import os
 import queue
 import tempfile
@@ -15,7 +17,6 @@ from runners.planner import Pack
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of its own, nor
 # its state more than once an hour.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
@@ -45,7 +46,9 @@ class RayTune:
         """Run all packs."""
         self._connect()
         try:
-            with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
+            # Tune prints a banner even where it is told to be silent.
+            silent = contextlib.redirect_stdout(io.StringIO())
+            with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
                 self._tune(packs, report, folder)
         finally:
             ray.shutdown()
@@ -87,6 +90,10 @@ class _Inbox(Callback):  # type: ignore[misc]
         self.messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self.reported: set[str] = set()
         self.crash: BaseException | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune pickles callbacks for a restore of its own, which is not used here; a queue cannot be pickled."""
+        return {}
 
     def until_done(self, work: Callable[[], object]) -> None:
         """Do the work; the end of the messages is None."""

@@ -1,0 +1,1 @@
+"""Figures. Each file computes a frame, then draws it."""

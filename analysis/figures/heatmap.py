@@ -1,0 +1,104 @@
+"""Means over a grid of two factors, one panel for each combination of the others."""
+
+import itertools
+from dataclasses import dataclass
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ablations.record import Plan
+from analysis.tables import ALPHA, Table
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One heatmap: (levels of y, levels of x) means and annotations, and where the baseline is (row, column), if here."""
+
+    title: str
+    mean: pd.DataFrame
+    annotation: pd.DataFrame
+    baseline: tuple[int, int] | None
+
+
+def axes_of(plan: Plan) -> tuple[str, str] | None:
+    """The two factors of the axes: the first two whose levels are numbers, else the first two; None if there are not two."""
+    names = list(plan.factors.values())
+    levels = {plan.factors[path]: [cell.levels[path] for cell in plan.cells] for path in plan.factors}
+    numeric = [name for name in names if all(_is_number(level) for level in levels[name])]
+    chosen = (numeric + [name for name in names if name not in numeric])[:2]
+    return (chosen[0], chosen[1]) if len(chosen) == 2 else None
+
+
+def panels(plan: Plan, cells: Table, y: str, x: str) -> list[Panel]:
+    """Compute the heatmaps.
+
+    Args:
+        plan: the study's.
+        cells: its table of cells.
+        y: factor of the rows.
+        x: factor of the columns.
+    """
+    numbers = cells.numbers.assign(annotation=[_annotate(plan, row) for _, row in cells.numbers.iterrows()])
+    rest = [name for name in plan.factors.values() if name not in (x, y)]
+    levels = {name: list(dict.fromkeys(numbers[name])) for name in plan.factors.values()}
+    result = []
+    for combination in itertools.product(*(levels[name] for name in rest)):
+        here = numbers[(numbers[rest] == list(combination)).all(axis=1)] if rest else numbers
+        grids = [here.pivot(index=y, columns=x, values=v).reindex(levels[y], columns=levels[x]) for v in ("mean", "annotation")]
+        place = None
+        if plan.baseline in here.index:
+            row = here.loc[plan.baseline]
+            place = levels[y].index(row[y]), levels[x].index(row[x])
+        result.append(Panel(", ".join(combination), *grids, baseline=place))
+    return result
+
+
+def _annotate(plan: Plan, row: pd.Series) -> str:
+    """The mean, with a mark where the difference to the baseline is significant: + better, - worse."""
+    if pd.isna(row["mean"]):
+        return "–"
+    mark = ""
+    if row["p"] < ALPHA:
+        mark = " +" if (row["difference"] > 0) == (plan.metric.direction == "max") else " −"
+    return f"{row['mean']:.3f}{mark}"
+
+
+def draw(panels: list[Panel], metric: str) -> Figure:
+    """Draw the heatmaps side by side on one colour scale."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    height, width = panels[0].mean.shape
+    figure = Figure(figsize=(1.2 + columns * max(2.4, 0.68 * width), 0.5 + rows * max(1.6, 0.42 * height + 0.7)))
+    low = min(panel.mean.min().min() for panel in panels)
+    high = max(panel.mean.max().max() for panel in panels)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax, panel in itertools.zip_longest(axes.flat, panels):
+        if panel is None:
+            ax.remove()
+            continue
+        _draw_panel(ax, panel, low, high)
+    figure.colorbar(axes.flat[0].collections[0], ax=list(axes.flat), label=f"mean {metric}", shrink=0.8)
+    return figure
+
+
+def _draw_panel(ax: Axes, panel: Panel, low: float, high: float) -> None:
+    sns.heatmap(
+        panel.mean, annot=panel.annotation, fmt="", vmin=low, vmax=high, cmap="cividis", cbar=False, ax=ax,
+        annot_kws={"size": 7}, linewidths=0.5, linecolor="white",
+    )  # fmt: skip
+    ax.set_title(panel.title)
+    ax.tick_params(length=0)
+    if panel.baseline:
+        y, x = panel.baseline
+        ax.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor="black", linewidth=2))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,35 @@
+"""One look for all figures, and how they are written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+COLUMN_INCHES = 3.3
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "ablations",
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style, without a display."""
+    mpl.use("agg")
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write ``name.pdf`` and ``name.png``; the same figure gives the same bytes."""
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})

@@ -1,0 +1,119 @@
+"""Regenerate the tables and figures of a study from the store.
+
+    python -m analysis.report --study loss --out paper/loss
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ablations.record import DEFAULT_URI
+
+if TYPE_CHECKING:
+    from analysis.runs import Store, StudyRuns
+    from analysis.tables import Table
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+BAD_INPUT = 2
+
+
+@app.command()
+def main(
+    study: Annotated[str, typer.Option(help="Name of the study.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. [default: paper/STUDY]", show_default=False)] = None,
+    tracking_uri: Annotated[str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")] = DEFAULT_URI,
+) -> None:
+    """Write the tables, figures and manifest of a study. Exit code 2: no such study or store."""
+    from analysis.runs import Store, StudyError
+
+    folder = out or Path("paper") / study
+    try:
+        store = Store(tracking_uri)
+        runs = store.load(study)
+        _require_folder(folder)
+    except StudyError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    write(store, runs, folder)
+    _summary(runs, folder)
+
+
+def _require_folder(folder: Path) -> None:
+    from analysis.runs import StudyError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"cannot write to {folder}: {error}; choose another folder with --out") from error
+
+
+def write(store: "Store", runs: "StudyRuns", folder: Path) -> None:
+    """Write everything to an existing folder."""
+    from analysis.figures.style import style
+    from analysis.tables import cells_table, effects_table
+
+    cells = cells_table(runs)
+    cells.write(folder)
+    effects_table(runs).write(folder)
+    with style():
+        _heatmaps(runs, cells, folder)
+        _curves(store, runs, folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
+
+
+def _heatmaps(runs: "StudyRuns", cells: "Table", folder: Path) -> None:
+    from analysis.figures import heatmap
+    from analysis.figures.style import save
+
+    axes = heatmap.axes_of(runs.plan)
+    if axes and cells.numbers["mean"].notna().any():
+        save(heatmap.draw(heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name), folder, "heatmap")
+
+
+def _curves(store: "Store", runs: "StudyRuns", folder: Path) -> None:
+    from analysis.figures import curves
+    from analysis.figures.style import save
+
+    drawn = runs.frame[runs.frame["cell"].isin(curves.drawn_cells(runs.plan)) & (runs.frame["outcome"] == "finished")]
+    if drawn.empty:
+        return
+    score = runs.plan.metric.name.replace("test/", "dev/")
+    names = [name for cell in curves.drawn_cells(runs.plan) for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
+    long = curves.curves(store.history(drawn["run_id"].to_list()), drawn, score)
+    save(curves.draw(long, names, score), folder, "curves")
+
+
+def manifest(runs: "StudyRuns") -> dict[str, object]:
+    """What the tables come from: plan, code, data, and the id of every run."""
+    plan, frame = runs.plan, runs.frame
+    versions = sorted(column for column in frame if column.startswith("version.") or column == "mlflow.source.git.commit")
+    keep = ["run_key", "run_id", "cell", "seed", "outcome"]
+    return {
+        "study": plan.study,
+        "schema": plan.schema,
+        "plan_digest": plan.digest(),
+        "code_digest": plan.code_digest,
+        "data_digests": sorted({cell.data_digest for cell in plan.cells}),
+        "metric": plan.metric.name,
+        "baseline": plan.baseline,
+        "versions": {column: sorted(frame[column].dropna().unique()) for column in versions},
+        "planned": len(frame),
+        "outcomes": frame["outcome"].value_counts().to_dict(),
+        "runs": json.loads(frame[keep].to_json(orient="records")),
+    }
+
+
+def _summary(runs: "StudyRuns", folder: Path) -> None:
+    from analysis.tables import holes_sentence
+
+    warning = holes_sentence(runs).strip()
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
+    for path in sorted(folder.iterdir()):
+        typer.echo(str(path))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,133 @@
+"""Reads a study from MLflow into a tidy frame. The only file that reads it."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ablations.record import HISTORY_FILE, PLAN_FILE, SCHEMA, Kind, Outcome, Plan, SchemaError, Tag, sqlite_path
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MISSING = "missing"
+PAGE = 1000
+
+
+class StudyError(ValueError):
+    """A study that cannot be read; the message says what there is."""
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """A study as it was planned and as it is.
+
+    Attributes:
+        plan: what it should hold.
+        frame: one row for each planned run, in the order of the plan, whether it is there or not: ``cell``, ``name``, ``seed``, one
+            column of level labels for each factor (by short name), ``run_key``, ``run_id`` (NA if missing), ``outcome`` (finished,
+            diverged, failed, missing), one column for each final metric (NaN unless finished), ``seconds``, and the versions.
+    """
+
+    plan: Plan
+    frame: pd.DataFrame
+
+    @property
+    def score(self) -> pd.Series:
+        """The compared metric of each row; NaN where there is none."""
+        name = self.plan.metric.name
+        return self.frame[name] if name in self.frame else pd.Series(float("nan"), self.frame.index)
+
+    def holes(self) -> pd.DataFrame:
+        """The planned runs that did not finish."""
+        return self.frame[self.frame["outcome"] != Outcome.FINISHED]
+
+
+class Store:
+    """An MLflow store that exists; nothing is created in it."""
+
+    def __init__(self, uri: str) -> None:
+        """Open.
+
+        Raises:
+            StudyError: there is no store, or it cannot be read.
+        """
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        path = sqlite_path(uri)
+        if path and not path.is_file():
+            raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.client: MlflowClient = MlflowClient(f"sqlite:///{path}" if path else uri)
+        try:
+            self.studies = {e.name: e.experiment_id for e in self.client.search_experiments()}
+        except MlflowException as error:
+            raise StudyError(f"the store {uri} cannot be read: {error}") from error
+
+    def load(self, study: str) -> StudyRuns:
+        """Plan and runs of a study.
+
+        Raises:
+            StudyError: there is no such study, or it has no plan that this version reads.
+        """
+        if study not in self.studies:
+            known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
+            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
+        plan = self._plan(study)
+        return StudyRuns(plan, _frame(plan, {run.data.tags.get(Tag.RUN_KEY, ""): run for run in self._cells(study)}))
+
+    def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
+        parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))).assign(run_id=run_id) for run_id in run_ids]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def _plan(self, study: str) -> Plan:
+        runs = self.client.search_runs([self.studies[study]], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
+        if not runs:
+            raise StudyError(f"the experiment '{study}' has no plan: it was not made by runners.ablate")
+        try:
+            return Plan.decode(self._text(runs[0].info.run_id, PLAN_FILE))
+        except SchemaError as error:
+            raise StudyError(f"study '{study}': {error}; this is schema {SCHEMA}") from error
+
+    def _cells(self, study: str) -> Iterator["Run"]:
+        """Runs of cells, complete ones last, so that they win over failed tries of the same run."""
+        token, found = "", []
+        while True:
+            condition = f"tags.`{Tag.KIND}` = '{Kind.CELL}'"
+            page = self.client.search_runs([self.studies[study]], condition, max_results=PAGE, page_token=token or None)
+            found += page
+            token = page.token
+            if not token:
+                break
+        yield from sorted(found, key=lambda run: (run.info.status == "FINISHED", run.info.start_time))
+
+    def _text(self, run_id: str, name: str) -> str:
+        return Path(self.client.download_artifacts(run_id, name)).read_text(encoding="utf-8")
+
+
+def _frame(plan: Plan, runs: Mapping[str, "Run"]) -> pd.DataFrame:
+    rows = []
+    for key, (cell, seed) in plan.run_keys().items():
+        row: dict[str, Any] = {"cell": cell.cell_id, "name": cell.name, "seed": seed, "run_key": key}
+        row |= {plan.factors[path]: label for path, label in cell.levels.items()}
+        rows.append(row | _outcome(runs.get(key)))
+    return pd.DataFrame(rows)
+
+
+def _outcome(run: "Run | None") -> dict[str, Any]:
+    if run is None:
+        return {"run_id": None, "outcome": MISSING}
+    ended = run.info.status in ("FINISHED", "FAILED")
+    outcome = run.data.tags.get(Tag.OUTCOME, MISSING) if ended else MISSING
+    final = {k: v for k, v in run.data.metrics.items() if k.startswith(("test/", "best/"))} if outcome == Outcome.FINISHED else {}
+    seconds = (run.info.end_time - run.info.start_time) / 1000 if ended else float("nan")
+    versions = {k: v for k, v in run.data.tags.items() if k.startswith("version.") or k == "mlflow.source.git.commit"}
+    return {"run_id": run.info.run_id, "outcome": str(outcome), "seconds": seconds, **final, **versions}
