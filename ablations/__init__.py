@@ -1,0 +1,1 @@
+"""What a study declares: matrix, cells, and the record that the other packages share."""

@@ -1,4 +1,4 @@
-"""Which cells a matrix declares: a design is a list of changes to the base, each a mapping from dotted path to value."""
+"""Which cells a matrix declares: a design gives changes to the base, each a mapping from dotted path to value."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence

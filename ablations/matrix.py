@@ -26,18 +26,18 @@ class MetricConfig(Config):
 class Matrix(Config):
     """A study: what is varied, against which baseline, measured how, with how many seeds.
 
-    ``base`` holds differences to the defaults. With design ``grid`` the cells are all combinations of the levels of ``factors``;
-    with ``cells`` they are written out in ``cells``, each a name and its dotted settings. ``baseline`` is ``base``, the
-    name of one of ``cells``, or a mapping of dotted settings; it must be one of the cells.
+    ``base`` holds differences to the defaults. With design ``grid`` the cells are all combinations of the levels of
+    ``factors``; with ``cells`` they are written out in ``cells``, each a name and its dotted settings. ``baseline``
+    is ``base``, the name of one of ``cells``, or a mapping of dotted settings; it must be one of the cells.
     """
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-    base: dict[str, Any] = {}
+    base: dict[str, Any] = Field(default_factory=dict)
     baseline: str | dict[str, Level] = "base"
     metric: MetricConfig = MetricConfig()
     design: Literal["grid", "cells"] = "grid"
-    factors: dict[str, Annotated[tuple[Level, ...], Field(min_length=1)]] = {}
-    cells: dict[str, dict[str, Level]] = {}
+    factors: dict[str, Annotated[tuple[Level, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    cells: dict[str, dict[str, Level]] = Field(default_factory=dict)
     seeds: PositiveInt | Seeds
 
     @model_validator(mode="after")

@@ -40,7 +40,10 @@ def message_of(error: ErrorDetails, path: Path, model: type[BaseModel], value: o
         return f"'{name}': no kind '{context['tag']}'; the kinds are {context['expected_tags']}"
     if error["type"] == "union_tag_not_found":
         return f"'{name}': needs a mapping with a 'kind', got {error['input']!r}"
-    return f"{name}: {_lower(error['msg'])}, got {error['input']!r}".removeprefix(": ")
+    if error["type"] == "too_short":
+        return f"{name}: at least {context['min_length']} level or value is needed, got {error['input']!r}"
+    got = "" if error["type"] == "value_error" else f", got {error['input']!r:.80}"
+    return f"{name}: {_lower(error['msg'])}{got}".removeprefix(": ")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

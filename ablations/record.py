@@ -1,7 +1,7 @@
 """The schema that the side which runs and the side which concludes share. Standard library only.
 
-``Plan`` says what a study should hold; it lies as ``plan.json`` on the study's own MLflow run. ``RunRecord`` is what one run
-yields. Names of tags, params, metrics and artifacts in the store are here and nowhere else.
+``Plan`` says what a study should hold; it lies as ``plan.json`` on the study's own MLflow run. ``RunRecord`` is what
+one run yields. Names of tags, params, metrics and artifacts in the store are here and nowhere else.
 """
 
 import hashlib
@@ -61,7 +61,7 @@ class SchemaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is compared: its ``name`` in the store, whether ``max`` or ``min`` is better, and the smallest effect of interest."""
+    """What is compared: its ``name`` in the store, which ``direction`` is better, the smallest effect of interest."""
 
     name: str
     direction: Literal["max", "min"]

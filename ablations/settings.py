@@ -16,16 +16,15 @@ def defaults() -> Settings:
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Settings:
     """``base`` with ``change`` on top.
 
-    Mappings are merged key by key; anything else is replaced. A mapping whose ``kind`` differs from the one below starts from the
-    defaults of its own kind: no setting of the other kind is left over.
+    Mappings are merged key by key; anything else is replaced. A mapping whose ``kind`` differs from the one below
+    starts from the defaults of its own kind: no setting of the other kind is left over.
     """
     if "kind" in change and change["kind"] != base.get("kind"):
         return dict(change)
     result = dict(base)
     for key, value in change.items():
         below = base.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        result[key] = merged(below, value) if both else value
+        result[key] = merged(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return result
 
 

@@ -67,7 +67,9 @@ class _Reader:
     def study(self, seeds: Sequence[int] | None) -> Study:
         value = self.document.value
         if not isinstance(value, dict):
-            raise MatrixError(f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}")
+            raise MatrixError(
+                f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
+            )
         given = value | ({"seeds": list(seeds)} if seeds is not None else {})
         try:
             matrix = Matrix.model_validate_json(_json(given))
@@ -96,7 +98,10 @@ class _Reader:
             RunConfig.model_validate_json(_json(written))
         except ValidationError as error:
             details = [(detail, path_of(detail, written)) for detail in error.errors()]
-            return [f"{self._where(path, place)}: {message_of(detail, path, RunConfig, written)}" for detail, path in details]
+            return [
+                f"{self._where(path, place)}: {message_of(detail, path, RunConfig, written)}"
+                for detail, path in details
+            ]
         return []
 
     def _where(self, path: tuple[str | int, ...], place: tuple[str | int, ...]) -> str:
@@ -122,7 +127,8 @@ class _Reader:
         for i, j in itertools.combinations(range(len(levels)), 2):
             if ids[i] == ids[j]:
                 line = self.document.line(("factors", path, j))
-                yield f"{self.path}: line {line}: factor '{path}': the levels {levels[i]!r} and {levels[j]!r} are one configuration"
+                both = f"the levels {levels[i]!r} and {levels[j]!r} are one configuration"
+                yield f"{self.path}: line {line}: factor '{path}': {both}"
 
     def _config(self, change: Mapping[str, Any]) -> RunConfig:
         return RunConfig.model_validate_json(_json(settings.applied(self.base, change)))
@@ -137,7 +143,10 @@ class _Reader:
             self._raise([f"{problem} (with {_spelled(change)})" for problem in problems])
             config = self._config(change)
             levels = {path: _level(config, path, matrix.factors[path], level) for path, level in change.items()}
-            name = " ".join(label(config, path, level) if not isinstance(level, dict) else levels[path] for path, level in change.items())
+            name = " ".join(
+                label(config, path, level) if not isinstance(level, dict) else levels[path]
+                for path, level in change.items()
+            )
             yield Cell(config, name, levels)
 
     def _same(self, cells: Sequence[Cell]) -> Iterator[str]:
@@ -150,7 +159,9 @@ class _Reader:
     def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
         named = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
         if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
-            raise MatrixError(f"{self._baseline_line()}: no cell '{matrix.baseline}'; it is one of base, {', '.join(matrix.cells)}")
+            raise MatrixError(
+                f"{self._baseline_line()}: no cell '{matrix.baseline}'; it is one of base, {', '.join(matrix.cells)}"
+            )
         wanted = cell_id(self._config(named))
         for cell in cells:
             if cell.cell_id == wanted:

@@ -32,7 +32,7 @@ class Document:
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 as PyYAML has it, with the numbers of YAML 1.2 (``1e-3``) and without dates, octals, yes and no."""
 
-    yaml_implicit_resolvers = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012  (PyYAML wants a class attribute)
 
 
 _RESOLVERS = {
@@ -72,7 +72,9 @@ def parse(text: str) -> Document:
 
 def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[str]:
     if len(path) > MAX_DEPTH:
-        raise YamlError(f"line {node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels, or an alias of itself")
+        raise YamlError(
+            f"line {node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels, or an alias of itself"
+        )
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

@@ -1,6 +1,6 @@
 """Regenerate the tables and figures of a study from the store.
 
-    python -m analysis.report --study loss --out paper/loss
+python -m analysis.report --study loss --out paper/loss
 """
 
 import json
@@ -22,8 +22,12 @@ BAD_INPUT = 2
 @app.command()
 def main(
     study: Annotated[str, typer.Option(help="Name of the study.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. [default: paper/STUDY]", show_default=False)] = None,
-    tracking_uri: Annotated[str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")] = DEFAULT_URI,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to. [default: paper/STUDY]", show_default=False)
+    ] = None,
+    tracking_uri: Annotated[
+        str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")
+    ] = DEFAULT_URI,
 ) -> None:
     """Write the tables, figures and manifest of a study. Exit code 2: no such study or store."""
     from analysis.runs import Store, StudyError
@@ -80,7 +84,9 @@ def _curves(store: "Store", runs: "StudyRuns", folder: Path) -> None:
     if drawn.empty:
         return
     score = runs.plan.metric.name.replace("test/", "dev/")
-    names = [name for cell in curves.drawn_cells(runs.plan) for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
+    names = [
+        name for cell in curves.drawn_cells(runs.plan) for name in drawn.loc[drawn["cell"] == cell, "name"].unique()
+    ]
     long = curves.curves(store.history(drawn["run_id"].to_list()), drawn, score)
     save(curves.draw(long, names, score), folder, "curves")
 
@@ -88,7 +94,9 @@ def _curves(store: "Store", runs: "StudyRuns", folder: Path) -> None:
 def manifest(runs: "StudyRuns") -> dict[str, object]:
     """What the tables come from: plan, code, data, and the id of every run."""
     plan, frame = runs.plan, runs.frame
-    versions = sorted(column for column in frame if column.startswith("version.") or column == "mlflow.source.git.commit")
+    versions = sorted(
+        column for column in map(str, frame) if column.startswith("version.") or column == "mlflow.source.git.commit"
+    )
     keep = ["run_key", "run_id", "cell", "seed", "outcome"]
     return {
         "study": plan.study,

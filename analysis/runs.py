@@ -12,7 +12,6 @@ import pandas as pd
 from ablations.record import HISTORY_FILE, PLAN_FILE, SCHEMA, Kind, Outcome, Plan, SchemaError, Tag, sqlite_path
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 MISSING = "missing"
@@ -29,9 +28,10 @@ class StudyRuns:
 
     Attributes:
         plan: what it should hold.
-        frame: one row for each planned run, in the order of the plan, whether it is there or not: ``cell``, ``name``, ``seed``, one
-            column of level labels for each factor (by short name), ``run_key``, ``run_id`` (NA if missing), ``outcome`` (finished,
-            diverged, failed, missing), one column for each final metric (NaN unless finished), ``seconds``, and the versions.
+        frame: one row for each planned run, in the order of the plan, whether it is there or not: ``cell``,
+            ``name``, ``seed``, one column of level labels for each factor (by short name), ``run_key``, ``run_id``
+            (NA if missing), ``outcome`` (finished, diverged, failed, missing), one column for each final metric (NaN
+            unless finished), ``seconds``, and the versions.
     """
 
     plan: Plan
@@ -127,7 +127,11 @@ def _outcome(run: "Run | None") -> dict[str, Any]:
         return {"run_id": None, "outcome": MISSING}
     ended = run.info.status in ("FINISHED", "FAILED")
     outcome = run.data.tags.get(Tag.OUTCOME, MISSING) if ended else MISSING
-    final = {k: v for k, v in run.data.metrics.items() if k.startswith(("test/", "best/"))} if outcome == Outcome.FINISHED else {}
+    final = (
+        {k: v for k, v in run.data.metrics.items() if k.startswith(("test/", "best/"))}
+        if outcome == Outcome.FINISHED
+        else {}
+    )
     seconds = (run.info.end_time - run.info.start_time) / 1000 if ended else float("nan")
     versions = {k: v for k, v in run.data.tags.items() if k.startswith("version.") or k == "mlflow.source.git.commit"}
     return {"run_id": run.info.run_id, "outcome": str(outcome), "seconds": seconds, **final, **versions}

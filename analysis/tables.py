@@ -1,4 +1,4 @@
-"""The tables of a study: computed as frames, then written as CSV (full precision), Markdown and LaTeX (for people)."""
+"""The tables of a study: computed as frames, then written as CSV in full precision, Markdown and LaTeX."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,13 +37,17 @@ class Table:
         columns = "l" + "r" * (len(escaped.columns) - 1)
         styled = escaped.style.hide(axis="index")
         text = styled.to_latex(
-            environment="longtable", hrules=True, column_format=columns, caption=_latex_escape(self.caption), label=f"tab:{self.name}"
+            environment="longtable",
+            hrules=True,
+            column_format=columns,
+            caption=_latex_escape(self.caption),
+            label=f"tab:{self.name}",
         )
         return f"% needs \\usepackage{{booktabs,longtable}}\n{text}"
 
 
 def cells_table(study: StudyRuns) -> Table:
-    """Every cell: mean over seeds with its t interval, and the difference to the baseline with Dunnett's adjustment."""
+    """Every cell: mean over seeds with its t interval, and the difference to the baseline by Dunnett's test."""
     frame = study.frame.assign(score=study.score)
     baseline = study.plan.baseline
     first = frame.groupby("cell", sort=False).first()
@@ -65,7 +69,9 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.Da
                 "mean": _number(row["mean"]),
                 "95 % interval": _interval(row["low"], row["high"]),
                 "difference": DASH if is_baseline else _number(row["difference"], "+.3f"),
-                "95 % interval (joint)": DASH if is_baseline else _interval(row["difference_low"], row["difference_high"], "+.3f"),
+                "95 % interval (joint)": DASH
+                if is_baseline
+                else _interval(row["difference_low"], row["difference_high"], "+.3f"),
                 "p (adjusted)": DASH if is_baseline else _p(row["p"]),
             }
         )
@@ -76,10 +82,10 @@ def _cells_caption(study: StudyRuns) -> str:
     plan = study.plan
     better = "larger" if plan.metric.direction == "max" else "smaller"
     return (
-        f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial weights, order, "
-        f"dropout; the data and their split are fixed). Mean with 95 % t interval over seeds. Difference to the baseline: "
-        f"linear model with seeds as blocks; intervals and p-values adjusted for all {len(plan.cells) - 1} comparisons by Dunnett's "
-        f"test, equal variances assumed.{holes_sentence(study)}"
+        f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
+        f"weights, order, dropout; the data and their split are fixed). Mean with 95 % t interval over seeds. "
+        f"Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
+        f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed.{holes_sentence(study)}"
     )
 
 
@@ -89,7 +95,9 @@ def holes_sentence(study: StudyRuns) -> str:
     if holes.empty:
         return ""
     counts = holes["outcome"].value_counts()
-    parts = ", ".join(f"{counts[outcome]} {outcome}" for outcome in [Outcome.DIVERGED, Outcome.FAILED, "missing"] if outcome in counts)
+    parts = ", ".join(
+        f"{counts[outcome]} {outcome}" for outcome in [Outcome.DIVERGED, Outcome.FAILED, "missing"] if outcome in counts
+    )
     return f" INCOMPLETE: of {len(study.frame)} planned runs {parts}."
 
 
@@ -109,9 +117,9 @@ def effects_table(study: StudyRuns) -> Table:
         }
     )
     caption = (
-        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II sums of squares; p not "
-        f"adjusted for the number of effects. Range of means: largest minus smallest marginal mean; of an interaction, of what "
-        f"is left of the means after both main effects.{holes_sentence(study)}"
+        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II sums "
+        f"of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal mean; "
+        f"of an interaction, of what is left of the means after both main effects.{holes_sentence(study)}"
     )
     return Table("effects", numbers, readable, caption)
 
@@ -136,8 +144,14 @@ def _p(value: float) -> str:
     return "> .999" if value > 0.999 else f"{value:.3f}".lstrip("0")
 
 
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", DASH: "--"}  # fmt: skip
+_LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    DASH: "--",
+}
 
 
 def _latex_escape(text: str) -> str:

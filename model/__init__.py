@@ -1,0 +1,1 @@
+"""What is trained: data, network, losses, training. Imports nothing of the other packages."""

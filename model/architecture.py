@@ -1,7 +1,7 @@
 """Sizes of the network.
 
-They stand apart from the modules that they build so that a matrix is read, checked and planned without importing torch.
-Defaults fit the embedded data.
+They stand apart from the modules that they build so that a matrix is read, checked and planned without importing
+torch. Defaults fit the embedded data.
 """
 
 from typing import Annotated, Literal
@@ -53,5 +53,7 @@ class Architecture(Config):
     def _heads_divide_width(self) -> "Architecture":
         width = 2 * self.fusion.latent
         if width % self.context.heads:
-            raise ValueError(f"context.heads ({self.context.heads}) must divide the fused width 2 * fusion.latent ({width})")
+            raise ValueError(
+                f"context.heads ({self.context.heads}) must divide the fused width 2 * fusion.latent ({width})"
+            )
         return self

@@ -17,7 +17,8 @@ from model.graph import Edges, window_edges
 class Batch(NamedTuple):
     """B whole dialogues with N utterances; T is the longest.
 
-    ``features`` (N, D), ``label`` (N,), ``slot`` (N,) place in the flattened (B, T) grid, ``padding`` (B, T), and the ``edges``.
+    ``features`` (N, D), ``label`` (N,), ``slot`` (N,) place in the flattened (B, T) grid, ``padding`` (B, T), and
+    the ``edges``.
     """
 
     features: Tensor

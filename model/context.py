@@ -9,8 +9,9 @@ from model.architecture import Transformer
 class TransformerContext(nn.Module):
     """Transformer encoder over each dialogue, then a linear map to the graph's width (Li et al. 2023, section 3.3).
 
-    Padding is masked; the published code has no mask, so that there the result of a short dialogue depends on the longest of its
-    batch. Like the published code it has no positional encoding: order enters through the graph's relations.
+    Padding is masked; the published code has no mask, so that there the result of a short dialogue depends on the
+    longest of its batch. Like the published code it has no positional encoding: order enters through the graph's
+    relations.
     """
 
     def __init__(self, width: int, out: int, config: Transformer) -> None:

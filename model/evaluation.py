@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 
-def metrics(label: NDArray[np.int64], predicted: NDArray[np.int64], label_names: tuple[str, ...]) -> Mapping[str, float]:
+def metrics(
+    label: NDArray[np.int64], predicted: NDArray[np.int64], label_names: tuple[str, ...]
+) -> Mapping[str, float]:
     """Accuracy, F1 of each class, and their mean weighted by class size (weighted) or not (macro).
 
-    A class that is neither present nor predicted has F1 0 and weight 0 in the weighted mean; it counts in the macro mean.
+    A class that is neither present nor predicted has F1 0 and weight 0 in the weighted mean; it counts in the macro
+    mean.
 
     Args:
         label: (N,) true classes.

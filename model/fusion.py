@@ -25,7 +25,7 @@ class Fused(NamedTuple):
 
 
 class Autoencoder(nn.Module):
-    """``z = relu(W2 tanh(W1 x))`` and ``x' = W4 tanh(W3 z)``: the compression of Sahu and Vechtomova (2021, AutoFusion)."""
+    """``z = relu(W2 tanh(W1 x))`` and ``x' = W4 tanh(W3 z)`` (Sahu and Vechtomova 2021, AutoFusion)."""
 
     def __init__(self, width: int, hidden: int, latent: int) -> None:
         super().__init__()
@@ -41,9 +41,10 @@ class Autoencoder(nn.Module):
 class AutoFusion(nn.Module):
     """Global fusion of the raw features and interactive fusion of attended projections (Li et al. 2023, section 3.2).
 
-    The features of modality m, (N, d_m), are projected to (N, P). A learned query ``b`` (P,), the same for all utterances
-    and modalities, attends to the P components of the projection x: ``y_i = sum_j softmax_j(b_i x_j) x_j``. The global
-    latent compresses the concatenated features (N, sum d_m), the interactive one the concatenated y (N, M P).
+    The features of modality m, (N, d_m), are projected to (N, P). A learned query ``b`` (P,), the same for all
+    utterances and modalities, attends to the P components of the projection x: ``y_i = sum_j softmax_j(b_i x_j)
+    x_j``. The global latent compresses the concatenated features (N, sum d_m), the interactive one the concatenated
+    y (N, M P).
 
     The reconstruction's target of the interactive part is learned too; as in the published code the gradient
     flows through it.
@@ -66,7 +67,7 @@ class AutoFusion(nn.Module):
         Returns:
             (N, 2L) vectors, and the reconstructions ``reconstruction_global`` and ``reconstruction_inter``.
         """
-        parts = features.split(self.widths, -1)
+        parts = torch.split(features, self.widths, -1)
         projected = torch.stack([project(part) for project, part in zip(self.project, parts, strict=True)], 1)
         attended = self._attend(projected).flatten(1)
         global_latent, global_ = self.global_(features)

@@ -11,17 +11,17 @@ from model.architecture import Graph
 
 
 class Edges(NamedTuple):
-    """``index`` (2, E) source and target utterance, ``relation`` (E,) in 0..R-1; sorted by (source, target)."""
+    """``link`` (2, E) source and target utterance, ``relation`` (E,) in 0..R-1; sorted by (source, target)."""
 
-    index: Tensor
+    link: Tensor
     relation: Tensor
 
 
 def window_edges(dialogue: Tensor, speaker: Tensor, speakers: int, config: Graph) -> Edges:
     """Connect each utterance with itself, the ``past`` utterances before it and the ``future`` ones after it.
 
-    The relation is ``2 (S s_source + s_target) + (0 if source < target else 1)``: who speaks to whom, and the direction in time
-    (Li et al. 2023, section 3.3; Ghosal et al. 2019, DialogueGCN).
+    The relation is ``2 (S s_source + s_target) + (0 if source < target else 1)``: who speaks to whom, and the
+    direction in time (Li et al. 2023, section 3.3; Ghosal et al. 2019, DialogueGCN).
 
     Args:
         dialogue: (N,) dialogue of each utterance, ascending.
@@ -42,13 +42,14 @@ def window_edges(dialogue: Tensor, speaker: Tensor, speakers: int, config: Graph
 class RelationalConv(RGCNConv):
     """PyG's ``RGCNConv`` with mean aggregation, computed for all relations at once.
 
-    ``h_i = W_0 x_i + b + sum_r W_r mean_{j in N_r(i)} x_j`` (Schlichtkrull et al. 2018, equation 2). The library's forward loops over
-    the relations, of which nine speakers make 162; here one scatter and one matrix product serve all.
+    ``h_i = W_0 x_i + b + sum_r W_r mean_{j in N_r(i)} x_j`` (Schlichtkrull et al. 2018, equation 2). The library's
+    forward loops over the relations, of which nine speakers make 162; here one scatter and one matrix product serve
+    all.
     """
 
     def forward(self, x: Tensor, edges: Edges) -> Tensor:
         """(N, H) nodes to (N, H') nodes."""
-        (source, target), n = edges.index, x.size(0)
+        (source, target), n = edges.link, x.size(0)
         cell = target * self.num_relations + edges.relation
         count = torch.bincount(cell, minlength=n * self.num_relations)
         message = x[source] / count[cell, None]
@@ -68,7 +69,7 @@ class GraphEncoder(nn.Module):
 
     def forward(self, node: Tensor, edges: Edges) -> Tensor:
         """(N, H) nodes after the relational convolution to (N, K H)."""
-        x = self.attention(node, edges.index)
+        x = self.attention(node, edges.link)
         # A batch of one utterance has no variance: it is normalised with the running statistics.
         x = self.norm(x) if x.size(0) > 1 else F.batch_norm(x, *self._statistics())
         return F.leaky_relu(x)

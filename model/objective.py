@@ -15,8 +15,8 @@ TERMS = ("classification", "contrastive", "reconstruction_global", "reconstructi
 class Objective:
     """``total = sum_k weight_k term_k``, with the terms in the order of ``TERMS``.
 
-    Each term is a mean over the utterances of the batch (Li et al. 2023, equation 13, where the published code by a slip sums the
-    reconstructions over the last dialogue of a batch only).
+    Each term is a mean over the utterances of the batch (Li et al. 2023, equation 13, where the published code by a
+    slip sums the reconstructions over the last dialogue of a batch only).
 
     Attributes:
         losses: kinds of the terms.

@@ -33,7 +33,7 @@ class Prediction:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """(N,) most probable classes."""
-        return self.probability.argmax(1)
+        return np.asarray(self.probability.argmax(1))
 
 
 @dataclass
@@ -73,17 +73,18 @@ class Trainer:
             fused=True,
         )
 
-    def fit(self, on_epoch: Callable[[int, Metrics], None] = lambda epoch, metrics: None) -> Fit:
+    def fit(self, on_epoch: Callable[[Metrics], object] | None = None) -> Fit:
         """Train all epochs and evaluate test at the one that was best on dev (the earliest of equals).
 
         Args:
-            on_epoch: called after each epoch with its number and metrics.
+            on_epoch: called after each epoch with its metrics.
         """
         fit, best = Fit(), copy.deepcopy(self.network.state_dict())
         for epoch in range(self.config.training.epochs):
             metrics = self._epoch(epoch)
             fit.history.append(metrics)
-            on_epoch(epoch, metrics)
+            if on_epoch:
+                on_epoch(metrics)
             if not np.isfinite(metrics["train/loss/total"]):
                 fit.diverged = True
                 return fit
@@ -119,7 +120,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         contrastive = self.config.loss.contrastive
         terms = self.objective.terms(self.network(batch, contrastive if contrastive.weight else None), batch.label)
-        (terms @ self.objective.weight).backward()
+        torch.autograd.backward(terms @ self.objective.weight)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.gradient_clip)
         self.optimiser.step()
         return terms.detach()
@@ -129,7 +130,9 @@ class Trainer:
         weighted = raw * self.objective.weight.double()
         total = weighted.sum()
         columns = {"loss": raw, "weighted": weighted, "share": weighted / total}
-        split = {f"train/{key}/{term}": float(x) for key, xs in columns.items() for term, x in zip(TERMS, xs, strict=True)}
+        split = {
+            f"train/{key}/{term}": float(x) for key, xs in columns.items() for term, x in zip(TERMS, xs, strict=True)
+        }
         return {"train/loss/total": float(total), **split}
 
     @torch.no_grad()

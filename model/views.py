@@ -28,9 +28,9 @@ def random_view(node: Tensor, edges: Edges, config: InfoNCE) -> View:
         config: the probabilities.
     """
     mask = (torch.rand_like(node) >= config.feature_mask).to(node.dtype)
-    target = edges.index[1]
+    target = edges.link[1]
     redirected = torch.rand(target.shape, device=target.device) < config.edge_perturbation
-    index = torch.stack([edges.index[0], torch.where(redirected, torch.randint_like(target, node.size(0)), target)])
+    index = torch.stack([edges.link[0], torch.where(redirected, torch.randint_like(target, node.size(0)), target)])
     return View(mask, Edges(index, edges.relation))
 
 
@@ -38,6 +38,6 @@ def stack_views(node: Tensor, edges: Edges, views: list[View]) -> tuple[Tensor, 
     """The graph and its V views as one graph of (1 + V) N nodes, so that one convolution serves all."""
     n = node.size(0)
     nodes = torch.cat([node, *(node * view.mask for view in views)])
-    index = torch.cat([edges.index, *(view.edges.index + n * (i + 1) for i, view in enumerate(views))], 1)
+    index = torch.cat([edges.link, *(view.edges.link + n * (i + 1) for i, view in enumerate(views))], 1)
     relation = torch.cat([edges.relation, *(view.edges.relation for view in views)])
     return nodes, Edges(index, relation)

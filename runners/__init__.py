@@ -1,0 +1,1 @@
+"""What runs a study: planner, executors, tracking."""

@@ -1,6 +1,6 @@
 """Bring the store to the state that a matrix declares: run what is missing.
 
-    python -m runners.ablate --matrix ablations/loss.yaml
+python -m runners.ablate --matrix ablations/loss.yaml
 """
 
 import os
@@ -32,10 +32,18 @@ def main(
     matrix: Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
     seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")] = None,
-    executor: Annotated[ExecutorName, typer.Option(help="Ray Tune trials, or one after the other in this process.")] = ExecutorName.RAY,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)] = None,
-    gpus_per_trial: Annotated[float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")] = 0.25,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")
+    ] = None,
+    executor: Annotated[
+        ExecutorName, typer.Option(help="Ray Tune trials, or one after the other in this process.")
+    ] = ExecutorName.RAY,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)
+    ] = None,
+    gpus_per_trial: Annotated[
+        float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")
+    ] = 0.25,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)] = None,
     tracking_uri: Annotated[
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store: SQLite file, server or database.")
@@ -43,20 +51,23 @@ def main(
 ) -> None:
     """Run every cell of a matrix with every seed, and keep the results in MLflow.
 
-    Runs that the store already has are not repeated. Exit code 0: all runs are in the store; 1: a run failed; 2: bad input.
+    Runs that the store already has are not repeated. Exit code 0: all runs are in the store; 1: a run failed; 2: bad
+    input.
     """
+    from rich.console import Console
+
     from ablations.problems import MatrixError
     from ablations.study import load
     from model.base import DataError
-    from rich.console import Console
-
     from runners import ledger, planner, store
     from runners.driver import Driver
     from runners.dry_run import print_plan
 
     try:
         if executor is ExecutorName.INPROCESS and (jobs or address):
-            raise MatrixError("--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray")
+            raise MatrixError(
+                "--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray"
+            )
         uri = store.absolute(tracking_uri)
         study = load(matrix, set_ or [], _seeds(seeds))
         plan = planner.make_plan(study)

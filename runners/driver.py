@@ -94,9 +94,13 @@ class Driver:
             lock = FileLock(f"{path}.{study}.lock", timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise store.StoreError(f"another driver is running the study '{study}' on {path}; wait for it or stop it") from error
+            raise store.StoreError(
+                f"another driver is running the study '{study}' on {path}; wait for it or stop it"
+            ) from error
         except OSError as error:
-            raise store.StoreError(f"the store {path} cannot be written: {error}; choose another with --tracking-uri") from error
+            raise store.StoreError(
+                f"the store {path} cannot be written: {error}; choose another with --tracking-uri"
+            ) from error
         try:
             yield
         finally:

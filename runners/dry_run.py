@@ -45,4 +45,5 @@ def _mark(seed: int, missing: bool) -> str:
 def _cost(seconds: float | None, runs: int, jobs: int) -> str:
     if seconds is None:
         return "cost: unknown until the first runs of this study are in the store"
-    return f"cost: {seconds:.1f} s a run by the runs in the store, about {seconds * runs / jobs / 60:.1f} min with {jobs} jobs"
+    minutes = seconds * runs / jobs / 60
+    return f"cost: {seconds:.1f} s a run by the runs in the store, about {minutes:.1f} min with {jobs} jobs"

@@ -1,7 +1,8 @@
 """What the store already holds of a study.
 
-An SQLite file is read directly and read-only: that takes milliseconds where importing and opening MLflow's own reader takes
-seconds, and a dry run is sure to write nothing. Any other store is asked through MLflow. A test keeps both in agreement.
+An SQLite file is read directly and read-only: that takes milliseconds where importing and opening MLflow's own
+reader takes seconds, and a dry run is sure to write nothing. Any other store is asked through MLflow. A test keeps
+both in agreement.
 """
 
 import sqlite3
@@ -50,7 +51,11 @@ class Ledger:
     def stale(self, plan: Plan) -> int:
         """Complete runs of planned cells and seeds that other code or data made."""
         wanted = {(cell.cell_id, str(seed)): key for key, (cell, seed) in plan.run_keys().items()}
-        keys = [(run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY]) for run in self.of(Kind.CELL) if run.status == "FINISHED"]
+        keys = [
+            (run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY])
+            for run in self.of(Kind.CELL)
+            if run.status == "FINISHED"
+        ]
         return sum(wanted.get((cell, seed), key) != key for cell, seed, key in keys)
 
     def seconds(self) -> float | None:

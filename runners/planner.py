@@ -61,8 +61,8 @@ def _planned(cell: Cell, digests: dict[DataConfig, str]) -> PlannedCell:
 def missing_runs(study: Study, plan: Plan, done: Collection[str]) -> list[RunSpec]:
     """Runs of the plan that the store does not have, in the order in which they are to be run.
 
-    Seed by seed, so that an interrupted study is a complete smaller study; within a seed the cells are in an order drawn
-    by a fixed seed, so that what is done at any time is a fair sample of the cells.
+    Seed by seed, so that an interrupted study is a complete smaller study; within a seed the cells are in an order
+    drawn by a fixed seed, so that what is done at any time is a fair sample of the cells.
     """
     rng = np.random.default_rng(SHUFFLE)
     runs = []

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablations.record import (
     CONFUSION_FILE,
@@ -45,7 +45,7 @@ class Tracker:
     """One experiment a study; one run of kind ``study`` with the plan; the runs of the cells flat beside it."""
 
     def __init__(self, uri: str, plan: Plan, text: str) -> None:
-        """Open the store, which is created if need be, and make the experiment and the study run if they do not exist.
+        """Open the store, make the experiment and the study run; each only if it does not exist.
 
         Args:
             uri: absolute URI of the store.
@@ -132,7 +132,9 @@ class Tracker:
         self._log_data(run_id, spec)
         return run_id
 
-    def _log(self, run_id: str, metrics: "Sequence[Metric]", tags: "Sequence[RunTag]", params: Mapping[str, str]) -> None:
+    def _log(
+        self, run_id: str, metrics: "Sequence[Metric]", tags: "Sequence[RunTag]", params: Mapping[str, str]
+    ) -> None:
         from mlflow.entities import Param
 
         rest = [Param(key, value) for key, value in params.items()]
@@ -164,8 +166,8 @@ def study_note(plan: Plan, text: str) -> str:
     factors = "".join(f"- `{path}` ({short})\n" for path, short in plan.factors.items())
     return (
         f"# Study `{plan.study}`\n\n{len(plan.cells)} cells x {len(plan.seeds)} seeds = "
-        f"{len(plan.cells) * len(plan.seeds)} runs, compared on `{plan.metric.name}` ({plan.metric.direction}) with the "
-        f"baseline **{baseline.name}**.\n\n"
+        f"{len(plan.cells) * len(plan.seeds)} runs, compared on `{plan.metric.name}` ({plan.metric.direction}) with "
+        f"the baseline **{baseline.name}**.\n\n"
         + (f"Factors:\n\n{factors}\n" if factors else "")
         + f"Group the runs by a factor's parameter to average over the rest; by `{Tag.CELL}` to average over seeds.\n\n"
         f"```yaml\n{text.strip()}\n```\n"
@@ -205,8 +207,8 @@ def _files(record: RunRecord) -> Iterable[tuple[str, str]]:
     if record.predictions:
         yield PREDICTIONS_FILE, _predictions(record.predictions)
         names = record.predictions.label_names
-        rows = ([name, *counts] for name, counts in zip(names, record.predictions.confusion, strict=True))
-        yield CONFUSION_FILE, _csv(["true \\ predicted", *names], rows)
+        counts = ([name, *row] for name, row in zip(names, record.predictions.confusion, strict=True))
+        yield CONFUSION_FILE, _csv(["true \\ predicted", *names], counts)
     if record.error:
         yield ERROR_FILE, record.error
 
@@ -234,7 +236,7 @@ def _milliseconds(seconds: float) -> int:
     return round(1000 * seconds)
 
 
-def _plain(tags: Mapping[str, str]) -> dict[str, str]:
+def _plain(tags: Mapping[Any, str]) -> dict[str, str]:
     return {str(key): str(value) for key, value in tags.items()}
 
 

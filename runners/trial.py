@@ -67,7 +67,7 @@ class _Reporter:
         self.spec, self.history, self.report, self.started = spec, history, report, started
         self.sent, self.sent_at = 0, time.monotonic()
 
-    def __call__(self, epoch: int, metrics: Metrics) -> None:
+    def __call__(self, metrics: Metrics) -> None:
         self.history.append(metrics)
         if time.monotonic() - self.sent_at > PROGRESS_SECONDS:
             self.report(Progress(self.spec.run_key, self.started, self.sent, tuple(self.history[self.sent :])))
@@ -80,7 +80,8 @@ def _dataset(config: DataConfig) -> Dataset:
 
 
 def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:
-    assert fit.test is not None and fit.best_epoch is not None
+    assert fit.test is not None
+    assert fit.best_epoch is not None
     scores = evaluation.metrics(fit.test.label, fit.test.predicted, dataset.label_names)
     best = {f"best/{name}": value for name, value in fit.history[fit.best_epoch].items() if name.startswith("dev/")}
     return {**{f"test/{name}": value for name, value in scores.items()}, **best, "best/epoch": float(fit.best_epoch)}

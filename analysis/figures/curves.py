@@ -14,7 +14,7 @@ MOST = 6
 
 
 def drawn_cells(plan: Plan) -> list[str]:
-    """Cells whose curves are shown: the baseline first, then those that share its place on the axes of the heatmaps."""
+    """Cells whose curves are shown: the baseline, then those at its place on the axes of the heatmaps."""
     levels = {cell.cell_id: {plan.factors[path]: level for path, level in cell.levels.items()} for cell in plan.cells}
     axes = axes_of(plan) or ()
     rest = set(plan.factors.values()) - set(axes)
@@ -34,7 +34,7 @@ def curves(history: pd.DataFrame, runs: pd.DataFrame, score: str) -> pd.DataFram
     Returns:
         ``name``, ``seed``, ``epoch``, ``part`` (loss or score), ``series`` and ``value``.
     """
-    terms = [column for column in history if column.startswith(WEIGHTED)]
+    terms = [column for column in map(str, history) if column.startswith(WEIGHTED)]
     long = history.merge(runs[["run_id", "name", "seed"]], on="run_id").melt(
         ["name", "seed", "epoch"], [*terms, "train/loss/total", score], "series", "value"
     )
@@ -43,7 +43,7 @@ def curves(history: pd.DataFrame, runs: pd.DataFrame, score: str) -> pd.DataFram
 
 
 def draw(long: pd.DataFrame, names: Sequence[str], score: str) -> Figure:
-    """A column for each cell: weighted terms and their total (mean and range over seeds) above, the dev score below."""
+    """A column for each cell: weighted terms and their total above, the dev score below; mean and range over seeds."""
     figure = Figure(figsize=(0.8 + 2.1 * len(names), 3.6))
     axes = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False)
     for column, name in enumerate(names):

@@ -15,7 +15,7 @@ from analysis.tables import ALPHA, Table
 
 @dataclass(frozen=True)
 class Panel:
-    """One heatmap: (levels of y, levels of x) means and annotations, and where the baseline is (row, column), if here."""
+    """One heatmap: means and annotations (levels of y, levels of x), and the baseline's (row, column), if here."""
 
     title: str
     mean: pd.DataFrame
@@ -24,7 +24,7 @@ class Panel:
 
 
 def axes_of(plan: Plan) -> tuple[str, str] | None:
-    """The two factors of the axes: the first two whose levels are numbers, else the first two; None if there are not two."""
+    """The two factors of the axes, those with numbers for levels first; None if there are not two."""
     names = list(plan.factors.values())
     levels = {plan.factors[path]: [cell.levels[path] for cell in plan.cells] for path in plan.factors}
     numeric = [name for name in names if all(_is_number(level) for level in levels[name])]
@@ -47,12 +47,15 @@ def panels(plan: Plan, cells: Table, y: str, x: str) -> list[Panel]:
     result = []
     for combination in itertools.product(*(levels[name] for name in rest)):
         here = numbers[(numbers[rest] == list(combination)).all(axis=1)] if rest else numbers
-        grids = [here.pivot(index=y, columns=x, values=v).reindex(levels[y], columns=levels[x]) for v in ("mean", "annotation")]
+        mean, annotation = (
+            here.pivot(index=y, columns=x, values=value).reindex(levels[y], columns=levels[x])
+            for value in ("mean", "annotation")
+        )
         place = None
         if plan.baseline in here.index:
             row = here.loc[plan.baseline]
             place = levels[y].index(row[y]), levels[x].index(row[x])
-        result.append(Panel(", ".join(combination), *grids, baseline=place))
+        result.append(Panel(", ".join(combination), mean, annotation, place))
     return result
 
 

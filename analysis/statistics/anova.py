@@ -12,9 +12,9 @@ from statsmodels.stats.anova import anova_lm
 def effects(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
     """Main effects and two-way interactions of the factors.
 
-    ``score = seed + factors + pairs of factors + error``, least squares, type II sums of squares (each effect given all
-    others that do not contain it; in a complete grid every type gives the same). Partial omega squared is the share of variance
-    that an effect explains beyond chance, of what the other effects leave:
+    ``score = seed + factors + pairs of factors + error``, least squares, type II sums of squares (each effect given
+    all others that do not contain it; in a complete grid every type gives the same). Partial omega squared is the
+    share of variance that an effect explains beyond chance, of what the other effects leave:
     ``df (F - 1) / (df (F - 1) + N)`` (Olejnik and Algina 2003), cut off at 0. The p-values are not adjusted.
 
     Args:
@@ -22,9 +22,9 @@ def effects(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
         factors: columns; one with a single level left is skipped.
 
     Returns:
-        By effect (``a`` or ``a x b``): ``df``, ``F``, ``p``, ``omega2`` and ``range``, the difference between the largest and the smallest
-        marginal mean (of an interaction: of the deviations from the two main effects). NaN where there is no residual
-        degree of freedom or no variance.
+        By effect (``a`` or ``a x b``): ``df``, ``F``, ``p``, ``omega2`` and ``range``, the difference between the
+        largest and the smallest marginal mean (of an interaction: of the deviations from the two main effects). NaN
+        where there is no residual degree of freedom or no variance.
     """
     seen = frame.dropna(subset=["score"])
     varied = [factor for factor in factors if seen[factor].nunique() > 1]
@@ -55,12 +55,13 @@ def _table(seen: pd.DataFrame, varied: Sequence[str], terms: Sequence[tuple[str,
     table = anova_lm(model, typ=2).rename(index=spelled).loc[list(spelled.values()), ["df", "F", "PR(>F)"]]
     table.columns = pd.Index(["df", "F", "p"])
     excess = table["df"] * (table["F"] - 1)
-    return table.assign(omega2=(excess / (excess + len(data))).clip(lower=0.0))
+    return pd.DataFrame(table.assign(omega2=(excess / (excess + len(data))).clip(lower=0.0)))
 
 
 def _range(seen: pd.DataFrame, term: tuple[str, ...]) -> float:
     means = seen.groupby(list(term), sort=False)["score"].mean()
+    values = means.to_numpy()
     if len(term) == 2:
-        grid = means.unstack()
-        means = (grid.sub(grid.mean(axis=1), axis=0) - grid.mean() + grid.stack().mean()).stack()
-    return float(means.max() - means.min())
+        grid = means.unstack().to_numpy()
+        values = grid - grid.mean(0, keepdims=True) - grid.mean(1, keepdims=True) + grid.mean()
+    return float(np.nanmax(values) - np.nanmin(values))

@@ -12,11 +12,11 @@ Array = NDArray[np.float64]
 def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> pd.DataFrame:
     """Difference of each cell to the baseline, adjusted for all of these comparisons.
 
-    The linear model ``score = cell + seed + error`` takes out what a seed does to all cells alike. With its residual variance,
-    ``t_i = (cell_i - baseline) / se_i``; the p-value is ``P(max_j |T_j| >= |t_i|)`` for the joint t distribution of the contrasts, and
-    the intervals use the quantile of the same maximum, so that p < 1 - confidence if and only if the interval excludes 0, and
-    all intervals hold together with the given confidence (Dunnett 1955; Hothorn, Bretz and Westfall 2008, section 3). Assumes
-    equal variances in the cells.
+    The linear model ``score = cell + seed + error`` takes out what a seed does to all cells alike. With its residual
+    variance, ``t_i = (cell_i - baseline) / se_i``; the p-value is ``P(max_j |T_j| >= |t_i|)`` for the joint t
+    distribution of the contrasts, and the intervals use the quantile of the same maximum. So p < 1 - confidence if and
+    only if the interval excludes 0, and all intervals hold together with the given confidence (Dunnett 1955; Hothorn,
+    Bretz and Westfall 2008, section 3). Equal variances in the cells are assumed.
 
     Args:
         frame: ``cell``, ``seed``, ``score``; rows without a score are left out.
@@ -24,8 +24,8 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
         confidence: joint coverage of the intervals.
 
     Returns:
-        By cell, without the baseline: ``difference``, ``low``, ``high``, ``p``; NaN where the data leave no degrees of freedom or the
-        baseline or the cell has no score.
+        By cell, without the baseline: ``difference``, ``low``, ``high``, ``p``; NaN where the data leave no degrees of
+        freedom or the baseline or the cell has no score.
     """
     seen = frame.dropna(subset=["score"])
     others = [cell for cell in frame["cell"].unique() if cell != baseline]

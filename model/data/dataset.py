@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,8 @@ class Dataset:
             DataError: for the first rule that is broken.
         """
         n = len(self.label)
-        for key, array in {"speaker": self.speaker, "split": self.split, **self.features}.items():
+        rows: dict[str, NDArray[Any]] = {"speaker": self.speaker, "split": self.split, **self.features}
+        for key, array in rows.items():
             self._require(len(array) == n, f"'{key}' has {len(array)} rows, 'label' has {n}; they must agree")
         for key, feature in self.features.items():
             self._require(feature.ndim == 2 and feature.shape[1] > 0, f"'{key}' has shape {feature.shape}, not (N, d)")
@@ -55,7 +57,9 @@ class Dataset:
         inside = bool(((self.label >= 0) & (self.label < classes)).all())
         self._require(inside, f"'label' has values outside 0..{classes - 1}")
         starts = self.start
-        self._require(bool((self.split == np.repeat(self.split[starts], self.length)).all()), "'split' changes within a dialogue")
+        self._require(
+            bool((self.split == np.repeat(self.split[starts], self.length)).all()), "'split' changes within a dialogue"
+        )
         for index, split in enumerate(SPLITS):
             self._require(bool((self.split == index).any()), f"split {index} ({split}) is empty")
 
@@ -81,10 +85,10 @@ class Dataset:
     def digest(self) -> str:
         """Hash of all contents: two data sets with one digest give the same results."""
         sha = hashlib.sha256(repr((sorted(self.features), self.label_names)).encode())
-        arrays = [self.features[key] for key in sorted(self.features)]
-        for array in (*arrays, self.label, self.length, self.speaker, self.split):
+        features: list[NDArray[Any]] = [self.features[key] for key in sorted(self.features)]
+        for array in [*features, self.label, self.length, self.speaker, self.split]:
             sha.update(f"{array.dtype} {array.shape}".encode())
-            sha.update(np.ascontiguousarray(array))
+            sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()[:16]
 
     def standardised(self) -> "Dataset":
@@ -100,4 +104,4 @@ def _standardise(x: NDArray[np.float32], train: NDArray[np.bool_]) -> NDArray[np
     reference = x[train].astype(np.float64)
     mean, deviation = reference.mean(0), reference.std(0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-8)
-    return ((x - mean) * scale).astype(np.float32)
+    return np.asarray((x - mean) * scale, dtype=np.float32)

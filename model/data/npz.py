@@ -16,9 +16,9 @@ from model.data.dataset import Dataset
 class Npz(Config):
     """Arrays of an .npz file, read without unpickling.
 
-    The file holds one (N, d) array for each modality, ``label`` (N,), ``length`` (D,), ``speaker`` (N,), a split (N,) with
-    0 train, 1 dev, 2 test, and optionally ``label_names`` (C,). ``features`` names the arrays of the modalities, in the order in
-    which the fusion concatenates them; ``split`` names that of the split.
+    The file holds one (N, d) array for each modality, ``label`` (N,), ``length`` (D,), ``speaker`` (N,), a split
+    (N,) with 0 train, 1 dev, 2 test, and optionally ``label_names`` (C,). ``features`` names the arrays of the
+    modalities, in the order in which the fusion concatenates them; ``split`` names that of the split.
     """
 
     kind: Literal["npz"] = "npz"

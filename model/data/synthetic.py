@@ -25,17 +25,18 @@ class Synthetic(Config):
 
     Ground truth:
 
-    * An utterance's emotion is with probability .55 that of its speaker's last utterance (inertia), with .15 that of the
-      utterance before (contagion), else drawn from an imbalanced prior (34 % to 6 %). So the neighbours carry information
-      that the utterance alone does not: context and graph must help.
-    * ``text`` carries the emotion's identity; ``audio`` arousal only, ``visual`` valence only. So text alone is best, and
-      audio and visual each add to it and to one another.
+    * An utterance's emotion is with probability .55 that of its speaker's last utterance (inertia), with .15 that of
+      the utterance before (contagion), else drawn from an imbalanced prior (34 % to 6 %). So the neighbours carry
+      information that the utterance alone does not: context and graph must help.
+    * ``text`` carries the emotion's identity; ``audio`` arousal only, ``visual`` valence only. So text alone is
+      best, and audio and visual each add to it and to one another.
     * Each utterance also has 3 latent factors that all modalities share and that say nothing of the emotion: what the
       reconstruction can compress without loss.
     * The noise is Student t with 3 degrees of freedom (heavy tails), half of the columns are noise alone, and columns
       are on different scales.
 
-    ``features`` chooses modalities, ``signal`` scales the emotion against the noise; ``seed`` draws the data set (it is no training seed).
+    ``features`` chooses modalities, ``signal`` scales the emotion against the noise; ``seed`` draws the data set (it
+    is no training seed).
     """
 
     kind: Literal["synthetic"] = "synthetic"

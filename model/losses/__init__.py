@@ -19,9 +19,11 @@ from model.losses.smooth_l1 import SmoothL1
 ClassificationLoss = Annotated[NLL | Focal, Field(discriminator="kind")]
 ReconstructionLoss = Annotated[MSE | SmoothL1, Field(discriminator="kind")]
 
+__all__ = ["MSE", "NLL", "ClassificationLoss", "Focal", "InfoNCE", "Losses", "ReconstructionLoss", "SmoothL1"]
+
 
 class Losses(Config):
-    """Kinds and weights of the terms. ``encoder_weight`` is the weight of the fusion encoder's two reconstructions."""
+    """Kinds and weights of the terms; ``encoder_weight`` is that of the fusion encoder's two reconstructions."""
 
     classification: ClassificationLoss = NLL()
     reconstruction: ReconstructionLoss = MSE()

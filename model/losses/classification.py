@@ -21,7 +21,9 @@ class Classification(Config):
     utterance gets the weight of a class with one.
     """
 
-    class_weight: Literal["none", "inverse_frequency"] | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)] = "none"
+    class_weight: (
+        Literal["none", "inverse_frequency"] | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=2)]
+    ) = "none"
 
     def weights(self, count: Tensor) -> Tensor:
         """Weight of each class.

@@ -24,9 +24,9 @@ class InfoNCE(Config):
     ``exclude_self: false`` keeps ``k = n`` in the last sum, as the PyGCL implementation does by a slip; it is needed
     only to compare with numbers published with it.
 
-    ``feature_mask`` and ``edge_perturbation`` are the probabilities with which the two views that are compared with the
-    graph lose a feature of a node, and with which an edge is redirected (``model.views``). ``weight`` is the term's weight in
-    the total.
+    ``feature_mask`` and ``edge_perturbation`` are the probabilities with which the two views that are compared with
+    the graph lose a feature of a node, and with which an edge is redirected (``model.views``). ``weight`` is the
+    term's weight in the total.
     """
 
     kind: Literal["infonce"] = "infonce"
@@ -51,13 +51,12 @@ class InfoNCE(Config):
         return (self._one_way(between, u) + self._one_way(between.T, v)) / 2
 
     def _one_way(self, between: Tensor, u: Tensor) -> Tensor:
-        import torch
-
         within = u @ u.T / self.temperature
         if self.exclude_self:
-            within.diagonal().fill_(float("-inf"))
-        return torch.cat([between, within], 1).logsumexp(1) - between.diagonal()
+            # Not minus infinity: of a single node that would leave no term, and the gradient would be NaN.
+            within.diagonal().fill_(-1e9)
+        return between.logsumexp(1).logaddexp(within.logsumexp(1)) - between.diagonal()
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / x.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+    return x / x.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-12)

@@ -25,4 +25,4 @@ class Executor(Protocol):
     """Runs packs somewhere."""
 
     def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
-        """Run all packs; ``report`` is called in the calling thread, and for each run exactly once with its record."""
+        """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once."""

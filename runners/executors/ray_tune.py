@@ -14,8 +14,8 @@ from ablations.record import Outcome, RunRecord
 from runners.executors import Message
 from runners.planner import Pack
 
-# Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of its own, nor
-# its state more than once an hour.
+# Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
+# its own, nor its state more than once an hour.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
@@ -69,7 +69,7 @@ class RayTune:
         # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
         thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
         thread.start()
-        for message in iter(inbox.messages.get, None):
+        while (message := inbox.messages.get()) is not None:
             report(message)
         thread.join()
         if inbox.crash:
@@ -79,10 +79,13 @@ class RayTune:
 def _trial(config: dict[str, Any], packs: list[Pack]) -> None:
     from runners.trial import run_pack
 
-    run_pack(packs[config["pack"]], lambda message: tune.report({MESSAGE: message}))
+    def report(message: Message) -> None:
+        tune.report({MESSAGE: message})
+
+    run_pack(packs[config["pack"]], report)
 
 
-class _Inbox(Callback):  # type: ignore[misc]
+class _Inbox(Callback):
     """Takes the messages out of Tune's results, in which they would be kept and written to disk."""
 
     def __init__(self, packs: Sequence[Pack]) -> None:

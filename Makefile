@@ -1,0 +1,44 @@
+# Everything runs in .venv, which the first target that needs it makes.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STUDY ?= loss
+PORT ?= 5000
+export MLFLOW_DISABLE_TELEMETRY := true
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: ablate report ui test test-slow benchmark clean
+
+ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
+	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
+	$(BIN)/python -m analysis.report --study loss
+	@echo "The tables and figures are in paper/loss. Browse the runs: make ui"
+
+report: .venv/installed        ## tables and figures of a study: make report STUDY=loss
+	$(BIN)/python -m analysis.report --study $(STUDY)
+
+ui: .venv/installed            ## MLflow UI on the results database
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
+		--backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts
+
+test: .venv/installed          ## lint, types, import contracts, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+
+test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
+	$(BIN)/pytest -m slow
+
+benchmark: .venv/installed     ## the figures of the README
+	$(BIN)/python -m benchmarks.step
+	$(BIN)/python -m benchmarks.fusion
+	$(BIN)/python -m benchmarks.study
+
+clean:                         ## all that can be made again, except the results
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
