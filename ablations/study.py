@@ -159,9 +159,8 @@ class _Reader:
     def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
         named = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
         if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
-            raise MatrixError(
-                f"{self._baseline_line()}: no cell '{matrix.baseline}'; it is one of base, {', '.join(matrix.cells)}"
-            )
+            known = ", ".join(["base", *matrix.cells])
+            raise MatrixError(f"{self._baseline_line()}: no cell '{matrix.baseline}'; the baseline is one of: {known}")
         wanted = cell_id(self._config(named))
         for cell in cells:
             if cell.cell_id == wanted:

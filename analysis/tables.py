@@ -117,9 +117,9 @@ def effects_table(study: StudyRuns) -> Table:
         }
     )
     caption = (
-        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II sums "
-        f"of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal mean; "
-        f"of an interaction, of what is left of the means after both main effects.{holes_sentence(study)}"
+        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II "
+        f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
+        f"mean; of an interaction, of what is left of the means after both main effects.{holes_sentence(study)}"
     )
     return Table("effects", numbers, readable, caption)
 

@@ -49,7 +49,7 @@ class Dataset:
         for key, feature in self.features.items():
             self._require(feature.ndim == 2 and feature.shape[1] > 0, f"'{key}' has shape {feature.shape}, not (N, d)")
             bad = np.flatnonzero(~np.isfinite(feature).all(1))
-            self._require(not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad[:1]}")
+            self._require(not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad.min(initial=n)}")
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")

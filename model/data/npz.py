@@ -40,7 +40,7 @@ class Npz(Config):
         if not path.is_file():
             raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files if file[key].ndim}
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"data.path: {path} cannot be read as .npz: {error}.") from error

@@ -59,4 +59,4 @@ class InfoNCE(Config):
 
 
 def _unit(x: Tensor) -> Tensor:
-    return x / x.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-12)
+    return x * x.square().sum(-1, keepdim=True).clamp(min=1e-24).rsqrt()

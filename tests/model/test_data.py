@@ -1,0 +1,152 @@
+"""Data sets: what the synthetic one promises, what a file must keep to."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from model.base import DataError
+from model.data import Npz, Synthetic
+
+
+@pytest.fixture(scope="module")
+def arrays() -> dict[str, Any]:
+    """A valid file: 4 dialogues, the last of one utterance."""
+    rng = np.random.default_rng(0)
+    length = np.array([3, 2, 2, 1])
+    return {
+        "text": rng.normal(size=(8, 3)),
+        "audio": rng.normal(size=(8, 2)).astype(np.float16),
+        "label": np.array([0, 1, 1, 0, 1, 0, 1, 0]),
+        "length": length,
+        "speaker": np.array([0, 1, 0, 0, 0, 1, 0, 0]),
+        "split": np.repeat([0, 0, 1, 2], length),
+        "label_names": np.array(["no", "yes"]),
+    }
+
+
+def load(folder: Path, arrays: dict[str, Any], **changes: Any) -> Any:
+    path = folder / "data.npz"
+    np.savez(path, **{key: value for key, value in (arrays | changes).items() if value is not None})
+    return Npz(path=str(path), features=("text", "audio")).load()
+
+
+def test_synthetic_has_the_size_and_imbalance_it_promises() -> None:
+    data = Synthetic().load()
+    assert len(data.length) >= 80
+    assert len(data.label) >= 1000
+    share = np.bincount(data.label) / len(data.label)
+    assert len(share) == 6
+    assert share.max() > 4 * share.min()
+    assert 2 <= data.speakers <= 3
+
+
+def test_synthetic_speakers_keep_their_emotion() -> None:
+    data = Synthetic(dialogues=400).load()
+    stays = [
+        data.label[start + i] == data.label[start + j]
+        for start, n in zip(data.start, data.length, strict=True)
+        for i in range(1, int(n))
+        for j in range(i - 1, -1, -1)
+        if data.speaker[start + i] == data.speaker[start + j]
+        and not (data.speaker[start + j + 1 : start + i] == data.speaker[start + i]).any()
+    ]
+    chance = float((np.bincount(data.label) / len(data.label) @ np.bincount(data.label) / len(data.label)))
+    assert np.mean(stays) > chance + 0.3
+
+
+def test_synthetic_features_have_heavy_tails() -> None:
+    text = Synthetic().load().standardised().features["text"]
+    kurtosis = (text[:, 16:] ** 4).mean() / (text[:, 16:] ** 2).mean() ** 2
+    assert kurtosis > 5
+
+
+def test_synthetic_text_is_best_and_the_others_add_to_it() -> None:
+    data = Synthetic().load().standardised()
+    train, test = data.split == 0, data.split == 2
+
+    def accuracy(*modalities: str) -> float:
+        x = np.concatenate([data.features[m] for m in modalities], 1)
+        return float(
+            LogisticRegression(C=0.1, max_iter=1000).fit(x[train], data.label[train]).score(x[test], data.label[test])
+        )
+
+    majority = float((data.label[test] == 0).mean())
+    text = accuracy("text")
+    assert majority < min(accuracy("audio"), accuracy("visual")) < text < accuracy("audio", "text", "visual") < 0.9
+
+
+def test_synthetic_is_the_same_every_time_and_another_with_another_seed() -> None:
+    assert Synthetic().load().digest == Synthetic().load().digest != Synthetic(seed=1).load().digest
+
+
+def test_standardisation_uses_the_training_split_alone() -> None:
+    data = Synthetic().load().standardised()
+    train = data.features["text"][data.split == 0]
+    np.testing.assert_allclose(train.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(train.std(0), 1, atol=1e-5)
+    assert abs(data.features["text"][data.split == 2].mean(0)).max() > 1e-3
+
+
+def test_a_column_that_is_constant_in_training_becomes_zero(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    text = arrays["text"].copy()
+    text[:, 1] = np.arange(8) >= 5
+    assert (load(tmp_path, arrays, text=text).standardised().features["text"][:, 1] == 0).all()
+
+
+def test_npz_gives_back_what_was_written(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    data = load(tmp_path, arrays)
+    np.testing.assert_allclose(data.features["text"], arrays["text"], rtol=1e-6)
+    assert list(data.features) == ["text", "audio"]
+    assert data.label_names == ("no", "yes")
+    assert data.dialogues(2).tolist() == [3]
+    assert data.digest == load(tmp_path, arrays).digest != load(tmp_path, arrays, text=arrays["text"] + 1).digest
+
+
+BROKEN = {
+    "nan": ({"text": np.full((8, 3), np.nan)}, "'text' has NaN or infinity in 8 rows, the first is 0"),
+    "rows": ({"audio": np.zeros((7, 2))}, "'audio' has 7 rows, 'label' has 8"),
+    "sum": ({"length": np.array([3, 2, 2, 2])}, "'length' sums to 9, 'label' has 8 rows"),
+    "empty dialogue": ({"length": np.array([3, 2, 3, 0])}, "'length' has a dialogue without utterances"),
+    "no column": ({"text": np.zeros((8, 0))}, r"'text' has shape \(8, 0\), not \(N, d\)"),
+    "negative label": ({"label": np.array([0, 1, 1, 0, 1, 0, 1, -1])}, r"'label' has values outside 0\.\.1"),
+    "negative speaker": ({"speaker": np.array([-1] * 8)}, "'speaker' has a negative number"),
+    "split within dialogue": ({"split": np.array([0, 0, 1, 0, 0, 1, 1, 2])}, "'split' changes within a dialogue"),
+    "empty split": ({"split": np.repeat([0, 0, 1, 1], [3, 2, 2, 1])}, r"split 2 \(test\) is empty"),
+    "missing array": ({"speaker": None}, "no array speaker; the file has audio, label"),
+    "float labels": ({"label": np.zeros(8)}, r"'label' has shape \(8,\) of float64; it must be \(N,\) integers"),
+    "text features": ({"text": np.full((8, 3), "x")}, r"'text' has shape \(8, 3\) of <U1; it must be \(N, d\) numbers"),
+    "nothing": ({"label": np.zeros(0, int), "length": np.zeros(0, int)}, "'speaker' has 8 rows, 'label' has 0"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_refused_with_the_reason(tmp_path: Path, arrays: dict[str, Any], case: str) -> None:
+    changes, message = BROKEN[case]
+    with pytest.raises(DataError, match=f"data.npz: {message}"):
+        load(tmp_path, arrays, **changes)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(DataError, match="no file /nowhere/x.npz; give one with --set data.path=FILE"):
+        Npz(path="/nowhere/x.npz", features=("text",)).load()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 truncated"])
+def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.npz cannot be read as \.npz"):
+        Npz(path=str(path), features=("text",)).load()
+
+
+def test_objects_are_not_unpickled(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+        load(tmp_path, arrays, text=np.array([{}] * 8))
+
+
+def test_the_folder_of_a_file_is_not_part_of_its_identity() -> None:
+    a, b = (Npz(path=path, features=("text",)).identity() for path in ("/a/x.npz", "b/x.npz"))
+    assert a == b

@@ -1,0 +1,86 @@
+"""Losses: fixed values, limiting cases, weights, extreme inputs."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.base import DataError
+from model.losses import MSE, NLL, Focal, InfoNCE, SmoothL1
+
+LOG_PROB = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4]], dtype=torch.float64).log()
+LABEL = torch.tensor([0, 1, 0])
+
+
+def test_fixed_values() -> None:
+    assert NLL()(LOG_PROB, LABEL).tolist() == pytest.approx([-math.log(0.7), -math.log(0.9), -math.log(0.3)])
+    focal = [-((1 - p) ** 2) * math.log(p) for p in (0.7, 0.9, 0.3)]
+    assert Focal(gamma=2.0)(LOG_PROB, LABEL).tolist() == pytest.approx(focal)
+    output, target = torch.tensor([[0.0, 0.5, 3.0]]), torch.zeros(1, 3)
+    assert MSE()(output, target).item() == pytest.approx((0.25 + 9) / 3)
+    assert SmoothL1()(output, target).item() == pytest.approx((0.125 + 2.5) / 3)
+
+
+@given(st.floats(0.1, 5), st.integers(0, 2**31))
+def test_focal_without_gamma_is_scaled_nll(alpha: float, seed: int) -> None:
+    log_prob = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
+    label = torch.arange(5) % 4
+    torch.testing.assert_close(Focal(alpha=alpha, gamma=0.0)(log_prob, label), alpha * NLL()(log_prob, label))
+
+
+@given(st.floats(0.05, 4), st.integers(0, 2**31))
+def test_smooth_l1_is_that_of_torch(beta: float, seed: int) -> None:
+    output = 3 * torch.randn(4, 6, generator=torch.Generator().manual_seed(seed))
+    expected = F.smooth_l1_loss(output, torch.zeros(4, 6), beta=beta, reduction="none").mean(-1)
+    torch.testing.assert_close(SmoothL1(beta=beta)(output, torch.zeros(4, 6)), expected)
+
+
+@pytest.mark.parametrize("loss", [NLL(), Focal(), Focal(gamma=0.5)])
+@pytest.mark.parametrize("scale", [0.0, 30.0, 300.0])
+def test_classification_gradients_are_finite_at_extreme_logits(loss: NLL | Focal, scale: float) -> None:
+    logits = (scale * torch.tensor([[1.0, -1.0], [-1.0, 1.0]])).requires_grad_()
+    loss(logits.log_softmax(-1), torch.tensor([0, 0])).sum().backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_class_weights_of_inverse_frequency_balance_the_classes() -> None:
+    count = torch.tensor([6.0, 3.0, 1.0])
+    weight = NLL(class_weight="inverse_frequency").weights(count)
+    assert (weight * count).tolist() == pytest.approx([10 / 3] * 3)
+    assert NLL().weights(count).tolist() == [1, 1, 1]
+
+
+def test_a_class_missing_from_training_gets_a_finite_weight() -> None:
+    assert torch.isfinite(Focal(class_weight="inverse_frequency").weights(torch.tensor([5.0, 0.0]))).all()
+
+
+def test_class_weights_of_the_wrong_number_are_refused() -> None:
+    with pytest.raises(DataError, match="has 2 weights, but the data set has 3 classes"):
+        NLL(class_weight=(1.0, 2.0)).weights(torch.tensor([1.0, 1.0, 1.0]))
+
+
+def test_infonce_is_small_for_equal_and_large_for_swapped_views() -> None:
+    u = torch.eye(6)
+    loss = InfoNCE()
+    assert loss(u, u).mean() < loss(u, torch.randn(6, 6, generator=torch.Generator().manual_seed(0))).mean()
+    assert loss(u, u.roll(1, 0)).mean() > loss(u, u).mean() + 1
+
+
+def test_infonce_does_not_depend_on_scale_or_order() -> None:
+    u, v = torch.randn(2, 7, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    loss, order = InfoNCE(), torch.randperm(7, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(loss(3 * u, v / 2), loss(u, v))
+    torch.testing.assert_close(loss(u[order], v[order]), loss(u, v)[order])
+
+
+@pytest.mark.parametrize("node", [torch.ones(1, 3), torch.zeros(1, 3), torch.zeros(4, 3)])
+def test_infonce_of_one_node_or_of_zeros_is_finite(node: torch.Tensor) -> None:
+    u = node.clone().requires_grad_()
+    InfoNCE()(u, torch.ones_like(node)).sum().backward()
+    assert u.grad is not None
+    assert torch.isfinite(u.grad).all()
+    assert len(node) > 1 or InfoNCE()(node, node).item() == 0

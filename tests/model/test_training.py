@@ -1,0 +1,157 @@
+"""Training: reproducible from the seed alone, adds up, chooses on dev, reads test once, survives what data can be."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from model import training
+from model.config import RunConfig
+from model.data import Dataset
+from model.objective import TERMS
+from model.training import DEV, TEST, Fit, Trainer
+
+CPU = torch.device("cpu")
+
+
+def config(**loss: Any) -> RunConfig:
+    return RunConfig.model_validate_json(
+        '{"data": {"kind": "synthetic", "dialogues": 24}, "training": {"epochs": 3}}'
+    ).model_copy(update={"loss": RunConfig().loss.model_copy(update=loss)})
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return config().data.load().standardised()
+
+
+def fit(dataset: Dataset, seed: int = 0, **loss: Any) -> Fit:
+    return Trainer(config(**loss), dataset, seed, CPU).fit()
+
+
+def same(a: Fit, b: Fit) -> bool:
+    assert a.test is not None
+    assert b.test is not None
+    return a.history == b.history and np.array_equal(a.test.probability, b.test.probability)
+
+
+def test_a_seed_gives_the_same_bits_whatever_ran_before(dataset: Dataset) -> None:
+    first = fit(dataset)
+    other = fit(dataset, seed=1, encoder_weight=0.5)
+    torch.rand(17)
+    np.random.default_rng().random()
+    assert same(first, fit(dataset))
+    assert not same(first, other)
+
+
+def test_cells_of_one_seed_share_their_random_numbers(dataset: Dataset) -> None:
+    """A weight that changes no gradient changes nothing: order, dropout and views come from the seed alone."""
+    base = config()
+    heavier = Trainer(base, dataset, 0, CPU)
+    views_off = Trainer(config(contrastive=base.loss.contrastive.model_copy(update={"weight": 0.0})), dataset, 0, CPU)
+    for a, b in zip(heavier.network.parameters(), views_off.network.parameters(), strict=True):
+        assert torch.equal(a, b)
+    drawn = []
+    for trainer in (heavier, views_off):
+        trainer._epoch(0)
+        training.reseed(0, training.STEP, 1, 0)
+        drawn.append(torch.rand(3))
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("classification", ["nll", "focal"])
+@pytest.mark.parametrize("reconstruction", ["mse", "smooth_l1"])
+def test_the_breakdown_adds_up(dataset: Dataset, classification: str, reconstruction: str) -> None:
+    kinds = RunConfig.model_validate(
+        {"loss": {"classification": {"kind": classification}, "reconstruction": {"kind": reconstruction}}}
+    ).loss
+    result = fit(dataset, classification=kinds.classification, reconstruction=kinds.reconstruction)
+    weights = kinds.weights()
+    for metrics in result.history:
+        weighted = [metrics[f"train/weighted/{term}"] for term in TERMS]
+        raw = [weights[term] * metrics[f"train/loss/{term}"] for term in TERMS]
+        assert metrics["train/loss/total"] == pytest.approx(sum(weighted), rel=1e-6)
+        assert weighted == pytest.approx(raw, rel=1e-6)
+        assert sum(metrics[f"train/share/{term}"] for term in TERMS) == pytest.approx(1)
+        assert all(metrics[f"train/loss/{term}"] > 0 for term in TERMS)
+
+
+def test_training_lowers_the_loss_and_beats_chance() -> None:
+    default = RunConfig()
+    data = default.data.load().standardised()
+    result = Trainer(default, data, 0, CPU).fit()
+    totals = [metrics["train/loss/total"] for metrics in result.history]
+    assert result.test is not None
+    assert totals[-1] < totals[0] / 2
+    accuracy = float((result.test.predicted == result.test.label).mean())
+    majority = float((result.test.label == 0).mean())
+    assert majority + 0.2 < accuracy < 0.95
+
+
+def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    predict = Trainer.predict
+
+    def spy(self: Trainer, split: int) -> training.Prediction:
+        read.append(split)
+        return predict(self, split)
+
+    monkeypatch.setattr(Trainer, "predict", spy)
+    result = fit(dataset)
+    assert read == [DEV, DEV, DEV, TEST]
+    scores = [metrics["dev/weighted_f1"] for metrics in result.history]
+    assert result.best_epoch == scores.index(max(scores))
+
+
+def test_test_is_predicted_with_the_weights_of_the_chosen_epoch(dataset: Dataset) -> None:
+    trainer = Trainer(config(), dataset, 0, CPU)
+    snapshots: list[np.ndarray[Any, Any]] = []
+    result = trainer.fit(lambda metrics: snapshots.append(trainer.predict(TEST).probability))
+    assert result.test is not None
+    assert result.best_epoch is not None
+    assert np.array_equal(result.test.probability, snapshots[result.best_epoch])
+
+
+def test_a_loss_that_becomes_nan_is_an_outcome(dataset: Dataset) -> None:
+    wild = RunConfig.model_validate({"training": {"learning_rate": 1e30, "epochs": 3}})
+    result = Trainer(wild, dataset, 0, CPU).fit()
+    assert result.diverged
+    assert result.test is None
+    assert len(result.history) < 3
+
+
+def test_predictions_are_in_data_order(dataset: Dataset) -> None:
+    result = fit(dataset)
+    assert result.test is not None
+    assert np.array_equal(result.test.label, dataset.label[dataset.split == TEST])
+    np.testing.assert_allclose(result.test.probability.sum(1), 1, atol=1e-5)
+
+
+def awkward() -> Dataset:
+    """One class missing from training, dialogues of one utterance, one dialogue in dev and test."""
+    rng = np.random.default_rng(0)
+    length = np.array([1, 4, 1, 3, 1, 1])
+    label = np.where(np.arange(11) < 9, np.arange(11) % 2, 2)
+    return Dataset(
+        name="awkward",
+        features={"text": rng.normal(size=(11, 5)).astype(np.float32)},
+        label=label.astype(np.int64),
+        length=length.astype(np.int64),
+        speaker=np.zeros(11, np.int64),
+        split=np.repeat([0, 0, 0, 0, 1, 2], length).astype(np.int64),
+        label_names=("a", "b", "c"),
+    )
+
+
+@pytest.mark.parametrize("weight", ["none", "inverse_frequency"])
+def test_awkward_data_train_to_finite_numbers(weight: str) -> None:
+    settings = RunConfig.model_validate(
+        {
+            "loss": {"classification": {"kind": "focal", "class_weight": weight}},
+            "training": {"epochs": 2, "batch_size": 1},
+        }
+    )
+    result = Trainer(settings, awkward().standardised(), 0, CPU).fit()
+    assert not result.diverged
+    assert all(np.isfinite(list(metrics.values())).all() for metrics in result.history)
