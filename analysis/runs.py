@@ -65,8 +65,8 @@ class Store:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        self.client: MlflowClient = MlflowClient(f"sqlite:///{path}" if path else uri)
         try:
+            self.client: MlflowClient = MlflowClient(f"sqlite:///{path}" if path else uri)
             self.studies = {e.name: e.experiment_id for e in self.client.search_experiments()}
         except MlflowException as error:
             raise StudyError(f"the store {uri} cannot be read: {error}") from error

@@ -46,8 +46,8 @@ def connect(uri: str) -> "MlflowClient":
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    client = mlflow.MlflowClient(tracking_uri=uri)
     try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except MlflowException as error:
         raise StoreError(f"the store {uri} cannot be used: {error}") from error

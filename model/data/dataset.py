@@ -47,19 +47,20 @@ class Dataset:
         for key, array in rows.items():
             self._require(len(array) == n, f"'{key}' has {len(array)} rows, 'label' has {n}; they must agree")
         for key, feature in self.features.items():
-            self._require(feature.ndim == 2 and feature.shape[1] > 0, f"'{key}' has shape {feature.shape}, not (N, d)")
+            is_matrix = feature.ndim == 2 and feature.shape[1] > 0
+            self._require(is_matrix, f"'{key}' has shape {feature.shape}, not (N, d)")
             bad = np.flatnonzero(~np.isfinite(feature).all(1))
-            self._require(not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad.min(initial=n)}")
+            self._require(
+                not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad.min(initial=n)}"
+            )
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
         classes = len(self.label_names)
         inside = bool(((self.label >= 0) & (self.label < classes)).all())
         self._require(inside, f"'label' has values outside 0..{classes - 1}")
-        starts = self.start
-        self._require(
-            bool((self.split == np.repeat(self.split[starts], self.length)).all()), "'split' changes within a dialogue"
-        )
+        constant = bool((self.split == np.repeat(self.split[self.start], self.length)).all())
+        self._require(constant, "'split' changes within a dialogue")
         for index, split in enumerate(SPLITS):
             self._require(bool((self.split == index).any()), f"split {index} ({split}) is empty")
 

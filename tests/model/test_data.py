@@ -53,7 +53,7 @@ def test_synthetic_speakers_keep_their_emotion() -> None:
         if data.speaker[start + i] == data.speaker[start + j]
         and not (data.speaker[start + j + 1 : start + i] == data.speaker[start + i]).any()
     ]
-    chance = float((np.bincount(data.label) / len(data.label) @ np.bincount(data.label) / len(data.label)))
+    chance = float(np.bincount(data.label) / len(data.label) @ np.bincount(data.label) / len(data.label))
     assert np.mean(stays) > chance + 0.3
 
 
@@ -125,12 +125,12 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_file_is_refused_with_the_reason(tmp_path: Path, arrays: dict[str, Any], case: str) -> None:
     changes, message = BROKEN[case]
-    with pytest.raises(DataError, match=f"data.npz: {message}"):
+    with pytest.raises(DataError, match=rf"data\.npz: {message}"):
         load(tmp_path, arrays, **changes)
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(DataError, match="no file /nowhere/x.npz; give one with --set data.path=FILE"):
+    with pytest.raises(DataError, match=r"no file /nowhere/x\.npz; give one with --set data\.path=FILE"):
         Npz(path="/nowhere/x.npz", features=("text",)).load()
 
 

@@ -21,10 +21,9 @@ from model import architecture
 from model.context import TransformerContext
 from model.fusion import AutoFusion
 from model.graph import Edges, GraphEncoder, window_edges
-from model.losses import NLL, Focal, InfoNCE, MSE
+from model.losses import MSE, NLL, Focal, InfoNCE, Losses
 from model.network import Classifier
 from model.objective import Objective
-from model.losses import Losses
 from model.views import View, stack_views
 
 M = TypeVar("M", bound=nn.Module)
@@ -47,7 +46,7 @@ class Fixture:
     def weight(self, name: str) -> Tensor:
         shape = self.shape(name)
         value = 0.06 * np.sin(0.7 * np.arange(int(np.prod(shape))) + zlib.crc32(name.encode()) % 997)
-        scale = name.endswith("running_var") or (".norm" in name or ".bn" in name) and name.endswith(".weight")
+        scale = name.endswith("running_var") or (name.endswith(".weight") and (".norm" in name or ".bn" in name))
         return torch.as_tensor(value.reshape(shape)) + (1 if scale else 0)
 
     def fill(self, module: M, published: Callable[[str], str]) -> M:

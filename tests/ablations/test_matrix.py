@@ -1,0 +1,186 @@
+"""Matrix files: what they resolve to, and what every mistake in them says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ablations.problems import MatrixError
+from ablations.study import Study, load
+
+ROOT = Path(__file__).parents[2]
+LOSS = (ROOT / "ablations" / "loss.yaml").read_text()
+
+
+def read(folder: Path, text: str, *overrides: str) -> Study:
+    path = folder / "m.yaml"
+    path.write_text(text)
+    return load(path, overrides)
+
+
+def refused(folder: Path, text: str, *overrides: str) -> str:
+    with pytest.raises(MatrixError) as caught:
+        read(folder, text, *overrides)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_the_loss_study_is_the_whole_grid() -> None:
+    study = load(ROOT / "ablations" / "loss.yaml")
+    assert (len(study.cells), study.seeds) == (64, (0, 1, 2, 3, 4))
+    assert len({cell.cell_id for cell in study.cells}) == 64
+    assert study.baseline.name == "enc=0.05 cl=0.2 mse nll"
+    assert study.cells[0].levels == {
+        "loss.encoder_weight": "0.01",
+        "loss.contrastive.weight": "0.1",
+        "loss.reconstruction": "mse",
+        "loss.classification": "nll",
+    }
+    assert list(study.factors().values()) == ["enc", "cl", "reconstruction", "classification"]
+    assert study.cells[-1].config.loss.contrastive.weight == 0.5
+    assert study.cells[-1].config.loss.classification.kind == "focal"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ablations").glob("*.yaml")), ids=lambda path: path.stem)
+def test_committed_matrices_are_valid_and_say_how_to_run_them(path: Path) -> None:
+    assert load(path).cells
+    assert f"python -m runners.ablate --matrix ablations/{path.name}" in path.read_text()
+
+
+def test_seeds_may_be_a_number_or_a_list(tmp_path: Path) -> None:
+    assert read(tmp_path, LOSS.replace("seeds: 5", "seeds: [3, 1]")).seeds == (3, 1)
+    path = tmp_path / "m.yaml"
+    assert load(path, seeds=[7]).seeds == (7,)
+
+
+def test_written_cells_have_their_names_and_a_named_baseline(tmp_path: Path) -> None:
+    study = read(
+        tmp_path,
+        """
+study: presets
+design: cells
+baseline: plain
+cells:
+  plain: {}
+  recommended: {loss.encoder_weight: 0.03, loss.classification: {kind: focal}}
+seeds: 2
+""",
+    )
+    assert [cell.name for cell in study.cells] == ["plain", "recommended"]
+    assert study.baseline is study.cells[0]
+    assert study.cells[1].config.loss.classification.kind == "focal"
+
+
+def test_an_explicit_baseline_is_found_among_the_cells(tmp_path: Path) -> None:
+    study = read(tmp_path, LOSS.replace("baseline: base", "baseline: {loss.encoder_weight: 0.1}"))
+    assert study.baseline.name == "enc=0.1 cl=0.2 mse nll"
+
+
+def test_set_changes_the_base(tmp_path: Path) -> None:
+    study = read(tmp_path, LOSS, "training.epochs=3", "data.signal=1e-1")
+    assert all(cell.config.training.epochs == 3 for cell in study.cells)
+    assert study.baseline.config.data.model_dump()["signal"] == 0.1
+
+
+def test_another_kind_starts_from_its_own_defaults(tmp_path: Path) -> None:
+    base = LOSS.replace("base: {loss: {", "base: {loss: {classification: {kind: focal, gamma: 5}, ")
+    text = base.replace("[{kind: nll}, {kind: focal, alpha: 1, gamma: 2}]", "[{kind: nll}, {kind: focal, alpha: 0.5}]")
+    study = read(tmp_path, text.replace("baseline: base", "baseline: {loss.classification: {kind: nll}}"))
+    focal = {cell.config.loss.classification for cell in study.cells} - {study.baseline.config.loss.classification}
+    assert [(loss.model_dump()["alpha"], loss.model_dump()["gamma"]) for loss in focal] == [(0.5, 5.0)]
+    assert study.baseline.config.loss.classification.model_dump() == {"kind": "nll", "class_weight": "none"}
+
+
+ENC = "loss.encoder_weight: [0.01, 0.03, 0.05, 0.1]"
+MISTAKES = {
+    "unknown factor": ("loss.encoder_weight: [", "loss.encoder_wieght: [", "m.yaml: line 11: unknown key 'loss.encoder_wieght'; did you mean 'encoder_weight'?"),
+    "unknown key": ("seeds: 5", "seeds: 5\nsede: 1", "m.yaml: line 16: unknown key 'sede'; did you mean 'seeds'?"),
+    "missing key": ("seeds: 5", "", "the key 'seeds' is missing"),
+    "unknown key of a kind": ("alpha: 1,", "alhpa: 1,", "m.yaml: line 14: unknown key 'loss.classification.alhpa'; did you mean 'alpha'?"),
+    "setting of another kind": ("{kind: nll}", "{kind: nll, gamma: 1}", "m.yaml: line 14: unknown key 'loss.classification.gamma'; the keys here are class_weight, kind"),
+    "unknown kind": ("{kind: nll}", "{kind: nl}", "m.yaml: line 14: 'loss.classification': no kind 'nl'; the kinds are 'nll', 'focal'"),
+    "wrong type": (ENC, 'loss.encoder_weight: [0.01, "0.03"]', "m.yaml: line 11: loss.encoder_weight: input should be a valid number, got '0.03'"),
+    "null level": (ENC, "loss.encoder_weight: [0.05, null]", "m.yaml: line 11: loss.encoder_weight: input should be a valid number, got None"),
+    "out of range": (ENC, "loss.encoder_weight: [0.05, -1]", "m.yaml: line 11: loss.encoder_weight: input should be greater than or equal to 0, got -1"),
+    "not finite": (ENC, "loss.encoder_weight: [0.05, .inf]", "m.yaml: line 11: loss.encoder_weight: input should be a finite number, got inf"),
+    "no levels": (ENC, "loss.encoder_weight: []", "m.yaml: line 11: factors.loss.encoder_weight: at least 1 level or value is needed, got []"),
+    "duplicate level": (ENC, "loss.encoder_weight: [0.05, 0.1, 0.10]", "m.yaml: line 11: factor 'loss.encoder_weight': the levels 0.1 and 0.1 are one configuration"),
+    "equal by default": ("{kind: nll}", "{kind: focal}", "m.yaml: line 14: factor 'loss.classification': the levels {'kind': 'focal'} and {'kind': 'focal', 'alpha': 1, 'gamma': 2} are one configuration"),
+    "duplicate key": ("seeds: 5", "seeds: 5\nseeds: 6", "m.yaml: line 16: the key 'seeds' stands twice, first on line 15"),
+    "baseline no cell": ("encoder_weight: 0.05", "encoder_weight: 0.07", "m.yaml: line 7: the baseline (enc=0.07-"),
+    "baseline unknown": ("baseline: base", "baseline: best", "m.yaml: line 7: no cell 'best'; the baseline is one of: base"),
+    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, reconstruction, encoder_weight, contrastive"),
+    "study name": ("study: loss", "study: My Loss", "m.yaml: line 5: study: string should match pattern"),
+    "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1' or 'test/accuracy', got 'test/f1'"),
+    "seeds": ("seeds: 5", "seeds: [1, 1]", "seeds: one stands twice in [1, 1]"),
+    "no seeds": ("seeds: 5", "seeds: 0", "m.yaml: line 15: seeds: input should be greater than 0, got 0"),
+    "design without its part": ("design: grid", "design: cells", "design 'cells' needs 'cells'"),
+    "design with another's part": ("seeds: 5", "seeds: 5\ncells: {a: {}}", "design 'grid' has no 'cells'"),
+    "in the base": ("contrastive: {weight: 0.2}", "contrastive: {weihgt: 0.2}", "m.yaml: line 6: unknown key 'loss.contrastive.weihgt'; did you mean 'weight'?"),
+    "between settings": ("base: {", "base: {model: {fusion: {latent: 33}}, ", "m.yaml: line 6: model: context.heads (4) must divide the fused width 2 * fusion.latent (66)"),
+    "not a mapping": (LOSS, "- 1", "m.yaml: line 1: a matrix is a mapping with the keys study, base,"),
+    "empty": (LOSS, "# nothing", "m.yaml: line 1: the file is empty"),
+    "not yaml": ("study: loss", "study: [", "m.yaml: line 7: expected ',' or ']'"),
+    "a tag": ("study: loss", "study: !!python/name:os.system", "could not determine a constructor for the tag"),
+    "a number as key": ("study: loss", "study: loss\n1: 2", "m.yaml: line 6: a key must be a plain string"),
+    "an endless alias": ("study: loss", "study: &a [*a]", "m.yaml: line 5: nested deeper than 20 levels, or an alias of itself"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_line_and_the_way_out(tmp_path: Path, mistake: str) -> None:
+    old, new, message = MISTAKES[mistake]
+    assert old in LOSS
+    assert message in refused(tmp_path, LOSS.replace(old, new, 1))
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    text = (
+        LOSS.replace("0.01, 0.03", '"a", 0.03')
+        .replace("kind: smooth_l1", "kind: l3")
+        .replace("{kind: nll}", "{kind: nl}")
+    )
+    assert [line.split(":")[1].strip() for line in refused(tmp_path, text).split("\n")] == [
+        "line 11",
+        "line 13",
+        "line 14",
+    ]
+
+
+def test_two_cells_that_are_one_configuration_are_named(tmp_path: Path) -> None:
+    text = "study: s\ndesign: cells\ncells: {a: {}, b: {training.epochs: 12}}\nseeds: 1\n"
+    assert refused(tmp_path, text) == "m.yaml: the cells 'a' and 'b' are one configuration"
+
+
+def test_settings_that_contradict_in_one_cell_alone_are_named_with_the_cell(tmp_path: Path) -> None:
+    text = "study: s\nfactors: {model.fusion.latent: [32, 6], model.context.heads: [4, 8]}\nseeds: 1\n"
+    message = refused(tmp_path, text)
+    assert "context.heads (8) must divide the fused width 2 * fusion.latent (12)" in message
+    assert "(with model.fusion.latent=6, model.context.heads=8)" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "data.pth=x",
+            "--set data.pth: unknown key 'data.pth'; the keys here are kind, features, dialogues, signal, seed",
+        ),
+        ("training.epochs=many", "--set training.epochs: training.epochs: input should be a valid integer, got 'many'"),
+        ("epochs", "--set epochs: write KEY=VALUE"),
+        ("training.epochs=[", "--set training.epochs=[: the value is not YAML"),
+    ],
+)
+def test_a_mistake_in_an_override_is_named(tmp_path: Path, override: str, message: str) -> None:
+    assert message in refused(tmp_path, LOSS, override)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(MatrixError, match=r"nowhere\.yaml: no such file"):
+        load(Path("nowhere.yaml"))
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
+    study = read(tmp_path, LOSS.replace(ENC, "loss.encoder_weight: [5e-2, 1e-3, 1, .5]"))
+    weights = sorted({cell.config.loss.encoder_weight for cell in study.cells})
+    assert weights == [0.001, 0.05, 0.5, 1.0]
+    assert json.dumps(weights) == "[0.001, 0.05, 0.5, 1.0]"

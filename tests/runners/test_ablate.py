@@ -1,0 +1,181 @@
+"""The command line: bad input is refused with a message, exit code 2, no traceback, and nothing written."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner, Result
+
+from runners import ledger
+from runners.ablate import app
+from tests.runners.conftest import SMOKE, Store
+
+ROOT = Path(__file__).parents[2]
+NPZ = """
+study: file
+base: {data: {kind: npz, path: PATH, features: [text]}}
+factors: {loss.encoder_weight: [0.05, 0.1]}
+seeds: 1
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path
+
+
+def ablate(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["--matrix", *arguments])
+
+
+def write(folder: Path, text: str) -> str:
+    (folder / "m.yaml").write_text(text)
+    return "m.yaml"
+
+
+def bad_data(folder: Path, **changes: Any) -> str:
+    arrays = {
+        "text": np.ones((3, 2)), "label": np.arange(3) % 2, "length": np.ones(3, int), "speaker": np.zeros(3, int),
+        "split": np.arange(3),
+    }  # fmt: skip
+    np.savez(folder / "d.npz", **(arrays | changes))
+    return write(folder, NPZ.replace("PATH", str(folder / "d.npz")))
+
+
+def refused(folder: Path, result: Result, message: str) -> None:
+    before = {"m.yaml", "d.npz", "file"}
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert {path.name for path in folder.iterdir()} <= before
+
+
+def test_a_mistake_in_the_matrix(folder: Path) -> None:
+    matrix = write(folder, SMOKE.replace("seeds: 2", "seeds: two"))
+    refused(folder, ablate(matrix), "error: m.yaml: line 7: seeds: input should be a valid integer, got 'two'")
+
+
+def test_a_missing_matrix(folder: Path) -> None:
+    refused(folder, ablate("none.yaml"), "error: none.yaml: no such file")
+
+
+def test_a_missing_data_file(folder: Path) -> None:
+    matrix = write(folder, NPZ.replace("PATH", "none.npz"))
+    refused(folder, ablate(matrix), "error: data.path: no file none.npz; give one with --set data.path=FILE")
+
+
+def test_data_with_nan(folder: Path) -> None:
+    matrix = bad_data(folder, text=np.array([[1.0, 2.0], [np.nan, 0.0], [1.0, 1.0]]))
+    refused(folder, ablate(matrix), "error: d.npz: 'text' has NaN or infinity in 1 rows, the first is 1")
+
+
+def test_data_with_mismatched_lengths(folder: Path) -> None:
+    matrix = bad_data(folder, length=np.array([1, 1]))
+    refused(folder, ablate(matrix), "error: d.npz: 'length' sums to 2, 'label' has 3 rows")
+
+
+def test_a_store_that_cannot_be_written(folder: Path) -> None:
+    (folder / "file").write_text("")
+    result = ablate(write(folder, SMOKE), "--executor", "inprocess", "--tracking-uri", "sqlite:///file/mlflow.db")
+    refused(folder, result, "file/mlflow.db cannot be written")
+
+
+def test_a_store_of_an_unknown_kind(folder: Path) -> None:
+    result = ablate(write(folder, SMOKE), "--executor", "inprocess", "--tracking-uri", "mysterydb://x")
+    refused(folder, result, "error: the store mysterydb://x cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "training.epoch=3"], "--set training.epoch: unknown key 'training.epoch'; did you mean 'epochs'?"),
+        (["--seeds", "some"], "--seeds some: write a number of seeds (5) or a list (0,1,7)"),
+        (["--seeds", "1,1"], "seeds: one stands twice in [1, 1]"),
+        (["--seeds", "0"], "seeds: at least 1"),
+        (["--executor", "inprocess", "--jobs", "2"], "--executor inprocess runs one trial at a time"),
+        (["--executor", "slurm"], "Invalid value for '--executor'"),
+        (["--jobs", "0"], "Invalid value for '--jobs'"),
+    ],
+)
+def test_a_mistake_in_an_option(folder: Path, arguments: Sequence[str], message: str) -> None:
+    refused(folder, ablate(write(folder, SMOKE), *arguments), message)
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(folder: Path) -> None:
+    result = ablate(write(folder, SMOKE), "--dry-run")
+    assert result.exit_code == 0
+    assert "4 cells x 2 seeds = 8 runs" in result.output
+    assert "nll enc=0.05 (baseline)" in result.output
+    assert "to run: 8 runs in 8 packs" in result.output
+    assert [path.name for path in folder.iterdir()] == ["m.yaml"]
+
+
+def test_a_dry_run_tells_what_is_there(folder: Path, store: Store) -> None:
+    result = ablate(write(folder, SMOKE), "--dry-run", "--seeds", "3", "--tracking-uri", store.uri)
+    assert "in the store: 8 done, 0 failed" in result.output
+    assert "to run: 4 runs" in result.output
+    assert "0 1 [2]" in result.output
+    assert "s a run by the runs in the store" in result.output
+
+
+def test_running_from_the_command_line_and_again(folder: Path) -> None:
+    matrix = write(folder, SMOKE.replace("seeds: 2", "seeds: 1"))
+    first = ablate(matrix, "--executor", "inprocess")
+    assert first.exit_code == 0, first.output
+    assert "4/4 runs, 0 failed" in first.stderr
+    again = ablate(matrix, "--executor", "inprocess")
+    assert again.exit_code == 0
+    assert "tiny: all 4 runs are in the store, nothing to run" in again.stderr
+
+
+def test_a_failed_run_is_stored_and_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model.training import Trainer
+
+    epoch = Trainer._epoch
+
+    def fails(self: Trainer, number: int) -> Any:
+        if self.config.loss.classification.kind == "focal":
+            raise RuntimeError("no luck")
+        return epoch(self, number)
+
+    matrix = write(folder, SMOKE.replace("seeds: 2", "seeds: 1"))
+    monkeypatch.setattr(Trainer, "_epoch", fails)
+    result = ablate(matrix, "--executor", "inprocess")
+    assert result.exit_code == 1
+    assert "failed: focal enc=0.05 s0: RuntimeError: no luck" in result.stderr
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert "2 failed (run again)" in ablate(matrix, "--dry-run").output
+    assert ablate(matrix, "--executor", "inprocess").exit_code == 0
+    statuses = sorted(run.status for run in ledger.read(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny").runs)
+    assert statuses == ["FAILED"] * 2 + ["FINISHED"] * 5
+
+
+def test_one_driver_at_a_time(folder: Path) -> None:
+    (folder / "mlruns").mkdir()
+    with FileLock(folder / "mlruns" / "mlflow.db.tiny.lock"):
+        result = ablate(write(folder, SMOKE), "--executor", "inprocess")
+    assert result.exit_code == 2
+    assert "another driver is running the study 'tiny'" in result.stderr
+
+
+def loaded_modules(code: str) -> set[str]:
+    script = f"import sys; {code}; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_help_and_dry_run_load_nothing_heavy() -> None:
+    heavy = {"torch", "mlflow", "ray", "pandas", "sklearn", "scipy"}
+    assert not heavy & loaded_modules("import runners.ablate, analysis.report")
+    dry = (
+        "from runners.ablate import app; app(['--matrix', 'ablations/smoke.yaml', '--dry-run'], standalone_mode=False)"
+    )
+    assert not heavy & loaded_modules(dry)

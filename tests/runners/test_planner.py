@@ -1,0 +1,67 @@
+"""What is missing, in which order, in which packs."""
+
+from pathlib import Path
+
+import pytest
+
+from ablations.study import Study, load
+from runners import planner, provenance
+from runners.provenance import code_digest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return load(ROOT / "ablations" / "loss.yaml")
+
+
+def test_runs_come_seed_by_seed_and_shuffled_within_a_seed(study: Study) -> None:
+    plan = planner.make_plan(study)
+    runs = planner.missing_runs(study, plan, ())
+    assert [run.seed for run in runs] == sorted(run.seed for run in runs)
+    assert {run.run_key for run in runs} == plan.run_keys().keys()
+    orders = [[run.cell_id for run in runs if run.seed == seed] for seed in plan.seeds]
+    assert len({tuple(order) for order in orders}) == len(orders)
+    assert orders == [
+        [run.cell_id for run in planner.missing_runs(study, plan, ()) if run.seed == s] for s in plan.seeds
+    ]
+
+
+def test_what_is_there_is_left_out_and_the_rest_keeps_its_order(study: Study) -> None:
+    plan = planner.make_plan(study)
+    runs = planner.missing_runs(study, plan, ())
+    done = {run.run_key for run in runs[::2]}
+    assert planner.missing_runs(study, plan, done) == runs[1::2]
+    assert planner.missing_runs(study, plan, plan.run_keys()) == []
+
+
+def test_a_run_carries_the_configuration_of_its_cell(study: Study) -> None:
+    plan = planner.make_plan(study)
+    for run in planner.missing_runs(study, plan, ()):
+        cell, seed = plan.run_keys()[run.run_key]
+        assert (run.config.identity(), run.seed) == (cell.config, seed)
+        assert run.name == f"{cell.name} s{seed}"
+
+
+def test_packs_hold_every_run_once(study: Study) -> None:
+    runs = planner.missing_runs(study, planner.make_plan(study), ())
+    assert [run for pack in planner.make_packs(runs) for run in pack.runs] == runs
+
+
+def test_the_code_digest_ignores_comments_and_docstrings_alone(tmp_path: Path) -> None:
+    file = tmp_path / "a.py"
+
+    def of(text: str) -> str:
+        file.write_text(text)
+        return code_digest(tmp_path)
+
+    plain = of("def f(x):\n    return x + 1\n")
+    assert of('"""Doc."""\n# comment\ndef f(x):\n    """Doc."""\n\n    return (x + 1)  # why\n') == plain
+    assert of("def f(x):\n    return x + 2\n") != plain
+    (tmp_path / "b.py").write_text("y = 1\n")
+    assert of("def f(x):\n    return x + 1\n") != plain
+
+
+def test_code_outside_a_repository_has_an_unknown_commit(tmp_path: Path) -> None:
+    assert provenance.git(tmp_path) == provenance.Git("unknown", "")
