@@ -1,5 +1,6 @@
 """Loss curves with the breakdown into weighted terms, and the score on dev."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from analysis.figures.heatmap import axes_of
 
 WEIGHTED = "train/weighted/"
 MOST = 6
+TITLE = 22  # characters a line
 
 
 def drawn_cells(plan: Plan) -> list[str]:
@@ -57,7 +59,8 @@ def draw(long: pd.DataFrame, names: Sequence[str], score: str) -> Figure:
             )  # fmt: skip
             ax.set_ylabel("weighted term" if part == "loss" else score)
             if part == "loss":
-                ax.set_yscale("log")
-                ax.set_title(name)
+                # A term of weight 0 has no place on a logarithmic axis.
+                ax.set_yscale("log", nonpositive="mask")
+                ax.set_title(textwrap.fill(name, TITLE))
     sns.move_legend(axes[0, -1], "upper left", bbox_to_anchor=(1, 1), title=None)
     return figure

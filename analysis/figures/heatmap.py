@@ -84,6 +84,7 @@ def draw(panels: list[Panel], metric: str) -> Figure:
             continue
         _draw_panel(ax, panel, low, high)
     figure.colorbar(axes.flat[0].collections[0], ax=list(axes.flat), label=f"mean {metric}", shrink=0.8)
+    figure.supxlabel(f"box: baseline; +, −: better, worse than it (Dunnett, p < {ALPHA})", fontsize=7)
     return figure
 
 
@@ -94,6 +95,7 @@ def _draw_panel(ax: Axes, panel: Panel, low: float, high: float) -> None:
     )  # fmt: skip
     ax.set_title(panel.title)
     ax.tick_params(length=0)
+    ax.tick_params(axis="y", rotation=0)
     if panel.baseline:
         y, x = panel.baseline
         ax.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor="black", linewidth=2))

@@ -53,7 +53,9 @@ def _fit(seen: pd.DataFrame, baseline: str, compared: list[str]) -> tuple[Array,
     coefficient = inverse @ design.T @ score
     df = len(score) - int(np.linalg.matrix_rank(design))
     residual = score - design @ coefficient
-    variance = float(residual @ residual) / df if df else np.nan
+    # What rounding leaves of equal scores is no variance.
+    noise = float(residual @ residual) > 1e-20 * float(score @ score)
+    variance = float(residual @ residual) / df if df and noise else 0.0
     k = len(compared)
     contrast = np.hstack([-np.ones((k, 1)), np.eye(k), np.zeros((k, seeds.shape[1]))])
     return contrast @ coefficient, variance * contrast @ inverse @ contrast.T, df

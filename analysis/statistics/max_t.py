@@ -21,6 +21,19 @@ class MaxT(Protocol):
         """The value that M stays below with a probability."""
 
 
+class Continuous(Protocol):
+    """The part of scipy's distributions that is needed here."""
+
+    def ppf(self, q: float) -> float:
+        """Quantile."""
+
+    def isf(self, q: float) -> float:
+        """Quantile from above."""
+
+    def pdf(self, x: Array) -> Array:
+        """Density."""
+
+
 class EqualMaxT:
     """Exact, for equal correlations, as those of comparisons with one control in a balanced design (rho = 1/2).
 
@@ -30,12 +43,12 @@ class EqualMaxT:
 
     def __init__(self, k: int, df: float, rho: float = 0.5) -> None:
         """K statistics with df degrees of freedom."""
-        node, weight = special.roots_legendre(NODES)
-        uniform, half = (node + 1) / 2, weight / 2
         self.k, self.rho = k, rho
-        self.shift = np.sqrt(rho) * special.ndtri(uniform)[:, None]
-        self.scale = np.sqrt(stats.chi2.ppf(uniform, df) / df)[None, :] if np.isfinite(df) else np.ones((1, NODES))
-        self.weight = half[:, None] * half[None, :]
+        z, z_weight = _nodes(stats.norm)
+        chi, chi_weight = _nodes(stats.chi(df))
+        self.shift = np.sqrt(rho) * z[:, None]
+        self.scale = chi[None, :] / np.sqrt(df)
+        self.weight = z_weight[:, None] * chi_weight[None, :]
 
     def sf(self, t: Array) -> Array:
         """``P(M >= t)`` for each t."""
@@ -51,6 +64,15 @@ class EqualMaxT:
     def quantile(self, probability: float) -> float:
         """The value that M stays below with a probability."""
         return float(optimize.brentq(lambda t: self._cdf(t) - probability, 0.0, 1e4))
+
+
+def _nodes(distribution: Continuous) -> tuple[Array, Array]:
+    """Nodes and weights with which a sum is an expectation under the distribution, up to a tail of 1e-14."""
+    low, high = distribution.ppf(1e-14), distribution.isf(1e-14)
+    node, weight = special.roots_legendre(NODES)
+    x = low + (high - low) * (node + 1) / 2
+    density = weight * distribution.pdf(x)
+    return x, density / density.sum()
 
 
 class SimulatedMaxT:

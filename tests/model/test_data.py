@@ -105,7 +105,7 @@ def test_npz_gives_back_what_was_written(tmp_path: Path, arrays: dict[str, Any])
     assert data.digest == load(tmp_path, arrays).digest != load(tmp_path, arrays, text=arrays["text"] + 1).digest
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "nan": ({"text": np.full((8, 3), np.nan)}, "'text' has NaN or infinity in 8 rows, the first is 0"),
     "rows": ({"audio": np.zeros((7, 2))}, "'audio' has 7 rows, 'label' has 8"),
     "sum": ({"length": np.array([3, 2, 2, 2])}, "'length' sums to 9, 'label' has 8 rows"),

@@ -10,6 +10,7 @@ from model import training
 from model.config import RunConfig
 from model.data import Dataset
 from model.objective import TERMS
+from model.seeding import STEP, reseed
 from model.training import DEV, TEST, Fit, Trainer
 
 CPU = torch.device("cpu")
@@ -55,7 +56,7 @@ def test_cells_of_one_seed_share_their_random_numbers(dataset: Dataset) -> None:
     drawn = []
     for trainer in (heavier, views_off):
         trainer._epoch(0)
-        training.reseed(0, training.STEP, 1, 0)
+        reseed(0, STEP, 1, 0)
         drawn.append(torch.rand(3))
     assert torch.equal(*drawn)
 

@@ -5,7 +5,9 @@ import io
 import json
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -15,7 +17,7 @@ from ablations.record import Kind, Outcome, Plan, RunRecord, Tag
 from ablations.settings import leaves
 from model.objective import TERMS
 from runners import ledger
-from runners.executors import Progress
+from runners.executors import Message, Progress
 from runners.store import StoreError, connect
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, Store, run
@@ -141,13 +143,19 @@ def test_failure_divergence_and_orphans_are_stored_outcomes(tmp_path: Path) -> N
     done = run(tmp_path, SMOKE.replace("seeds: 2", "seeds: 1"))
     tracker = Tracker(done.uri, done.plan, done.text)
     specs = list(done.runs)
-    common = {"history": (), "final": {}, "predictions": None, "started": 1e9, "duration": 2.0, "environment": {}}
-    failed = RunRecord(run_key="x0", outcome=Outcome.FAILED, error="Traceback\nValueError: boom", **common)  # type: ignore[arg-type]
-    diverged = RunRecord(run_key="x1", outcome=Outcome.DIVERGED, error=None, **common)  # type: ignore[arg-type]
+    common: dict[str, Any] = {
+        "history": (),
+        "final": {},
+        "predictions": None,
+        "started": 1e9,
+        "duration": 2.0,
+        "environment": {},
+    }
+    failed = RunRecord(run_key="x0", outcome=Outcome.FAILED, error="Traceback\nValueError: boom", **common)
+    diverged = RunRecord(run_key="x1", outcome=Outcome.DIVERGED, error=None, **common)
     progress = Progress("x2", 1e9, 0, ({"train/loss/total": 1.0},))
-    from dataclasses import replace
-
-    for i, message in enumerate((failed, diverged, progress)):
+    messages: list[Message] = [failed, diverged, progress]
+    for i, message in enumerate(messages):
         tracker.write(replace(specs[i], run_key=f"x{i}"), message)
     known = {r.tags[Tag.RUN_KEY]: r for r in ledger.read(done.uri, "tiny").of(Kind.CELL)}
     assert [known[f"x{i}"].status for i in range(3)] == ["FAILED", "FINISHED", "RUNNING"]
@@ -162,8 +170,6 @@ def test_failure_divergence_and_orphans_are_stored_outcomes(tmp_path: Path) -> N
 
 def test_a_long_run_is_watched_in_pieces_and_ends_whole(tmp_path: Path) -> None:
     done = run(tmp_path, SMOKE.replace("seeds: 2", "seeds: 1"))
-    from dataclasses import replace
-
     spec = replace(done.runs[0], run_key="long")
     tracker = Tracker(done.uri, done.plan, done.text)
     epochs = tuple({"train/loss/total": 3.0 - i} for i in range(3))

@@ -1,0 +1,93 @@
+"""The report from a store: files, holes, bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from typer.testing import CliRunner, Result
+
+from ablations.record import Kind, Tag
+from analysis.report import app
+from analysis.runs import Store as Reader
+from tests.runners.conftest import Store, run
+
+FILES = {
+    *(f"{table}.{suffix}" for table in ("cells", "effects") for suffix in ("csv", "md", "tex")),
+    *(f"{figure}.{suffix}" for figure in ("curves", "heatmap") for suffix in ("pdf", "png")),
+    "manifest.json",
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return run(tmp_path_factory.mktemp("report"))
+
+
+def report(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_all_files_are_written_and_named(store: Store, tmp_path: Path) -> None:
+    result = report("--study", "tiny", "--out", str(tmp_path / "out"), "--tracking-uri", store.uri)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert all(name in result.output for name in FILES)
+    assert result.stderr == ""
+
+
+def test_the_frame_is_the_plan_with_the_results(store: Store) -> None:
+    runs = Reader(store.uri).load("tiny")
+    assert runs.plan == store.plan
+    assert runs.frame["run_key"].tolist() == list(store.plan.run_keys())
+    assert set(runs.frame["outcome"]) == {"finished"}
+    assert runs.score.between(0, 1).all()
+    assert set(runs.frame["enc"]) == {"0.05", "0.5"}
+
+
+def test_the_manifest_names_every_run(store: Store, tmp_path: Path) -> None:
+    report("--study", "tiny", "--out", str(tmp_path), "--tracking-uri", store.uri)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert {row["run_key"] for row in manifest["runs"]} == store.plan.run_keys().keys()
+    client = MlflowClient(store.uri)
+    for row in manifest["runs"]:
+        assert client.get_run(row["run_id"]).data.tags[Tag.RUN_KEY] == row["run_key"]
+    assert manifest["outcomes"] == {"finished": 8}
+    assert manifest["plan_digest"] == store.plan.digest()
+    assert len(manifest["versions"]["version.torch"]) == 1
+
+
+def test_a_run_that_is_gone_shows_as_a_hole(tmp_path: Path) -> None:
+    made = run(tmp_path)
+    client = MlflowClient(made.uri)
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    first = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.CELL}'")[0]
+    client.delete_run(first.info.run_id)
+    result = report("--study", "tiny", "--out", str(tmp_path / "out"), "--tracking-uri", made.uri)
+    assert result.exit_code == 0
+    assert "INCOMPLETE: of 8 planned runs 1 missing." in result.stderr
+    assert "1 of 2" in (tmp_path / "out" / "cells.md").read_text()
+
+
+def test_an_unknown_study_is_refused_with_those_there_are(store: Store, tmp_path: Path) -> None:
+    result = report("--study", "lost", "--out", str(tmp_path / "out"), "--tracking-uri", store.uri)
+    assert result.exit_code == 2
+    assert "error: no study 'lost' in the store; the studies there are: tiny" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_store_is_refused_and_not_made(tmp_path: Path) -> None:
+    result = report(
+        "--study", "loss", "--out", str(tmp_path / "out"), "--tracking-uri", f"sqlite:///{tmp_path}/x/mlflow.db"
+    )
+    assert result.exit_code == 2
+    assert "mlflow.db; run a study first, or name another with --tracking-uri" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = report("--study", "tiny", "--out", str(tmp_path / "file" / "out"), "--tracking-uri", store.uri)
+    assert result.exit_code == 2
+    assert "choose another folder with --out" in result.stderr

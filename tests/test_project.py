@@ -1,0 +1,88 @@
+"""The project's own files agree with one another."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PINS = dict(
+    line.split("==")
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("line", [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]])
+def test_each_requirement_is_pinned_within_its_bounds(line: str) -> None:
+    requirement = Requirement(line)
+    pins = {canonical(name): version for name, version in PINS.items()}
+    assert requirement.specifier.contains(Version(pins[canonical(requirement.name)]))
+    assert any(part.operator == ">=" for part in requirement.specifier)
+    assert any(part.operator == "<" for part in requirement.specifier)
+
+
+def test_conda_and_make_install_the_same() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+    python = next(line for line in conda if line.startswith("python="))
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.partition("=")[2])
+    makefile = (ROOT / "Makefile").read_text()
+    assert "install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'" in makefile
+    assert f"PYTHON ?= python{python.partition('=')[2]}" in makefile
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    assert {"make ablate", "make test"} <= set(readme_commands())
+
+
+@pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("make ")}))
+def test_make_targets_of_the_readme_exist(command: str) -> None:
+    done = subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("python -m runners")}))
+def test_study_commands_of_the_readme_are_accepted(command: str) -> None:
+    data = ROOT.parent / "shared" / "data"
+    if "data.path" in command and not data.is_dir():
+        pytest.skip("the real data are not part of the repository")
+    arguments = shlex.split(command.replace("DATA", str(data)))[1:]
+    done = subprocess.run(
+        [sys.executable, *arguments, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "to run:" in done.stdout
+
+
+def test_every_command_of_the_readme_is_tested() -> None:
+    tested = ("make ", "python -m runners.ablate", "python -m analysis.report --study loss", "git clone", "cd ")
+    assert [command for command in readme_commands() if not command.startswith(tested)] == []
+
+
+def test_files_and_functions_keep_to_their_size() -> None:
+    sizes = {
+        path.relative_to(ROOT): len(path.read_text().splitlines())
+        for package in ("ablations", "model", "runners", "analysis")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert max(sizes.values()) <= 300
+    assert sorted(sizes.values())[len(sizes) // 2] <= 100
