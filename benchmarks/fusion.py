@@ -1,6 +1,6 @@
 """The fusion's attention against the softmax over the outer product written out: forward and backward, published size.
 
-    python -m benchmarks.fusion
+python -m benchmarks.fusion
 """
 
 import torch
@@ -30,7 +30,9 @@ def main() -> None:
         lambda: torch.autograd.backward(fused(features).vector.sum()),
         lambda: torch.autograd.backward(explicit(features).vector.sum()),
     )
-    print(f"fusion of {UTTERANCES} utterances, forward and backward: {a:.3f} s; softmax written out {b:.3f} s; {b / a:.1f}x")
+    print(
+        f"fusion of {UTTERANCES} utterances, forward and backward: {a:.3f} s; softmax written out {b:.3f} s; {b / a:.1f}x"
+    )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python -m benchmarks.step
 
-The step is forward, backward and optimiser for 200 utterances. Its matrix products (all of forward and backward, as they
-are dispatched) are recorded and done again alone, with the same shapes and strides.
+The step is forward, backward and optimiser for 200 utterances. Its matrix products (all of forward and backward, as
+they are dispatched) are recorded and done again alone, with the same shapes and strides.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
     python -m benchmarks.study [SEEDS]
 
-The loop trains run after run in one process with one thread and keeps nothing; the study runs as a user runs it, with all
-cores, into a new store. Both in one go; with SEEDS less than 5 it is the same study with fewer seeds.
+The loop trains run after run in one process with one thread and keeps nothing; the study runs as a user runs it, with
+all cores, into a new store. Both in one go; with SEEDS less than 5 it is the same study with fewer seeds.
 """
 
 import subprocess
@@ -49,7 +49,9 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     runs, loop = bare(seeds)
     study = whole(seeds)
-    print(f"{runs} runs: bare loop {loop:.0f} s, study {study:.0f} s ({60 * runs / study:.0f} a minute); {study / loop:.2f}")
+    print(
+        f"{runs} runs: bare loop {loop:.0f} s, study {study:.0f} s ({60 * runs / study:.0f} a minute); {study / loop:.2f}"
+    )
 
 
 if __name__ == "__main__":

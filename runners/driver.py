@@ -80,7 +80,7 @@ class Driver:
         return view.failed
 
     def _say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def _only_driver(self, study: str) -> Iterator[None]:

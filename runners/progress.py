@@ -1,6 +1,7 @@
 """How far a study is: a live bar on a terminal, lines elsewhere."""
 
 import time
+from collections import Counter
 from typing import Self
 
 from rich.console import Console
@@ -17,6 +18,7 @@ class ProgressView:
     def __init__(self, console: Console, total: int, jobs: int) -> None:
         self.console, self.total, self.jobs = console, total, jobs
         self.done = self.diverged = self.failed = 0
+        self.errors: Counter[str] = Counter()
         self.started = self.printed = time.monotonic()
         self.bar = Progress(
             TextColumn("[bold]{task.fields[study]}"),
@@ -35,6 +37,9 @@ class ProgressView:
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
+        for error, count in self.errors.items():
+            if count > 1:
+                self._say(f"failed: {count} runs in all with: {error}")
 
     def ended(self, name: str, record: RunRecord) -> None:
         """A run ended."""
@@ -42,13 +47,21 @@ class ProgressView:
         self.diverged += record.outcome is Outcome.DIVERGED
         self.failed += record.outcome is Outcome.FAILED
         if record.outcome is Outcome.FAILED:
-            last = (record.error or "").strip().rpartition("\n")[2]
-            self.console.print(f"failed: {name}: {last}", markup=False, highlight=False)
+            self._failed(name, (record.error or "").strip().rpartition("\n")[2])
         self.bar.update(self.task, completed=self.done, state=self.state())
         due = time.monotonic() - self.printed > LINE_SECONDS or self.done == self.total
         if due and not self.console.is_terminal:
             self.printed = time.monotonic()
-            self.console.print(f"{self.done}/{self.total} runs, {self.state()}", markup=False, highlight=False)
+            self._say(f"{self.done}/{self.total} runs, {self.state()}")
+
+    def _failed(self, name: str, error: str) -> None:
+        """The first run with an error is named; the others with the same are counted."""
+        self.errors[error] += 1
+        if self.errors[error] == 1:
+            self._say(f"failed: {name}: {error}")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def state(self) -> str:
         """Failed, running, rate and time left in words."""

@@ -13,6 +13,11 @@ from model.base import Config, DataError, distinct
 from model.data.dataset import Dataset
 
 
+def _absolute(path: str) -> str:
+    """A worker's working directory is not the driver's."""
+    return str(Path(path).absolute())
+
+
 class Npz(Config):
     """Arrays of an .npz file, read without unpickling.
 
@@ -22,7 +27,7 @@ class Npz(Config):
     """
 
     kind: Literal["npz"] = "npz"
-    path: str
+    path: Annotated[str, AfterValidator(_absolute)]
     features: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]
     split: str = "split"
 

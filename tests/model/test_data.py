@@ -150,3 +150,12 @@ def test_objects_are_not_unpickled(tmp_path: Path, arrays: dict[str, Any]) -> No
 def test_the_folder_of_a_file_is_not_part_of_its_identity() -> None:
     a, b = (Npz(path=path, features=("text",)).identity() for path in ("/a/x.npz", "b/x.npz"))
     assert a == b
+
+
+def test_a_relative_path_is_made_absolute_for_workers_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = Npz(path="x.npz", features=("text",))
+    assert config.path == str(tmp_path / "x.npz")
+    assert config.model_validate_json(config.model_dump_json()) == config

@@ -68,7 +68,7 @@ def test_a_missing_matrix(folder: Path) -> None:
 
 def test_a_missing_data_file(folder: Path) -> None:
     matrix = write(folder, NPZ.replace("PATH", "none.npz"))
-    refused(folder, ablate(matrix), "error: data.path: no file none.npz; give one with --set data.path=FILE")
+    refused(folder, ablate(matrix), f"error: data.path: no file {folder}/none.npz; give one with --set data.path=FILE")
 
 
 def test_data_with_nan(folder: Path) -> None:
@@ -149,13 +149,27 @@ def test_a_failed_run_is_stored_and_tried_again(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(Trainer, "_epoch", fails)
     result = ablate(matrix, "--executor", "inprocess")
     assert result.exit_code == 1
-    assert "failed: focal enc=0.05 s0: RuntimeError: no luck" in result.stderr
+    assert "failed: focal enc=0.5 s0: RuntimeError: no luck" in result.stderr
+    assert "failed: 2 runs in all with: RuntimeError: no luck" in result.stderr
     monkeypatch.undo()
     monkeypatch.chdir(folder)
     assert "2 failed (run again)" in ablate(matrix, "--dry-run").output
     assert ablate(matrix, "--executor", "inprocess").exit_code == 0
     statuses = sorted(run.status for run in ledger.read(f"sqlite:///{folder}/mlruns/mlflow.db", "tiny").runs)
     assert statuses == ["FAILED"] * 2 + ["FINISHED"] * 5
+
+
+def test_failures_with_one_cause_are_shown_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model.training import Trainer
+
+    def fails(self: Trainer, number: int) -> Any:
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(Trainer, "_epoch", fails)
+    result = ablate(write(folder, SMOKE), "--executor", "inprocess")
+    assert result.exit_code == 1
+    assert result.stderr.count("no luck") == 2
+    assert "failed: 8 runs in all with: RuntimeError: no luck" in result.stderr
 
 
 def test_one_driver_at_a_time(folder: Path) -> None:
