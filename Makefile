@@ -17,6 +17,7 @@ report: .venv/installed        ## tables and figures of a study: make report STU
 	$(BIN)/python -m analysis.report --study $(STUDY)
 
 ui: .venv/installed            ## MLflow UI on the results database
+	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts
 

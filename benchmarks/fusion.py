@@ -31,7 +31,8 @@ def main() -> None:
         lambda: torch.autograd.backward(explicit(features).vector.sum()),
     )
     print(
-        f"fusion of {UTTERANCES} utterances, forward and backward: {a:.3f} s; softmax written out {b:.3f} s; {b / a:.1f}x"
+        f"fusion of {UTTERANCES} utterances, forward and backward: {a:.3f} s; "
+        f"softmax written out {b:.3f} s; {b / a:.1f}x"
     )
 
 

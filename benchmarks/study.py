@@ -50,7 +50,8 @@ def main() -> None:
     runs, loop = bare(seeds)
     study = whole(seeds)
     print(
-        f"{runs} runs: bare loop {loop:.0f} s, study {study:.0f} s ({60 * runs / study:.0f} a minute); {study / loop:.2f}"
+        f"{runs} runs: bare loop {loop:.0f} s, study {study:.0f} s ({60 * runs / study:.0f} a minute); "
+        f"ratio {study / loop:.2f}"
     )
 
 

@@ -121,6 +121,8 @@ class Tracker:
             Tag.SCHEMA: str(SCHEMA),
             Tag.CODE: self.plan.code_digest,
             Tag.DATA: spec.data_digest,
+            "mlflow.source.name": "runners.ablate",
+            "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self.git.commit,
             "git.dirty": str(bool(self.git.diff)).lower(),
             **self.versions,
@@ -165,7 +167,7 @@ def study_note(plan: Plan, text: str) -> str:
     baseline = next(cell for cell in plan.cells if cell.cell_id == plan.baseline)
     factors = "".join(f"- `{path}` ({short})\n" for path, short in plan.factors.items())
     return (
-        f"# Study `{plan.study}`\n\n{len(plan.cells)} cells x {len(plan.seeds)} seeds = "
+        f"Study **{plan.study}**: {len(plan.cells)} cells x {len(plan.seeds)} seeds = "
         f"{len(plan.cells) * len(plan.seeds)} runs, compared on `{plan.metric.name}` ({plan.metric.direction}) with "
         f"the baseline **{baseline.name}**.\n\n"
         + (f"Factors:\n\n{factors}\n" if factors else "")
