@@ -19,7 +19,7 @@ report: .venv/installed        ## tables and figures of a study: make report STU
 ui: .venv/installed            ## MLflow UI on the results database
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri sqlite:///mlruns/mlflow.db --default-artifact-root mlruns/artifacts
+		--backend-store-uri sqlite:///mlruns/mlflow.db --artifacts-destination mlruns/artifacts
 
 test: .venv/installed          ## lint, types, import contracts, tests
 	$(BIN)/ruff check .

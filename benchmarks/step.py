@@ -39,7 +39,7 @@ class Products(TorchDispatchMode):
     """Records the operands of every matrix product."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operands: list[tuple[Any, list[Tensor]]] = []
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

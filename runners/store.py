@@ -40,6 +40,7 @@ def connect(uri: str) -> "MlflowClient":
         StoreError: it cannot be created, opened or reached.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     path = sqlite_path(uri)
     if path:
         _create(path)
