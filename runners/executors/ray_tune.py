@@ -19,6 +19,9 @@ from runners.planner import Pack
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
 os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
+# When the study is interrupted, what is left of Tune's thread must not start a second Ray.
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+os.environ["TUNE_DISABLE_AUTO_INIT"] = "1"
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
 
 import ray

@@ -1,10 +1,12 @@
 """Ray Tune as the executor: the same results as in this process, and a killed worker is a failed run."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,9 @@ from mlflow import MlflowClient
 from ablations.record import Kind, Tag
 from runners import ledger
 from tests.runners.conftest import SMOKE, Store
+
+# The tests look for Ray's processes: they take turns.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +51,6 @@ def scores(uri: str) -> dict[str, tuple[float, ...]]:
     return {run.data.tags[Tag.RUN_KEY]: tuple(run.data.metrics[name] for name in names) for run in runs}
 
 
-@pytest.mark.timeout(240)
 def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: Path) -> None:
     process = start(tmp_path, SMOKE, "--jobs", "2")
     output, errors = process.communicate()
@@ -56,25 +60,28 @@ def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: 
     assert scores(uri(tmp_path)) == scores(store.uri)
 
 
-def _workers(driver: int) -> list[int]:
-    """Processes of Ray that run a trial."""
-    found = []
+def _ray_processes() -> dict[int, str]:
+    """Command line of each process of Ray."""
+    found = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            name = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        if name.startswith("ray::") and "train" in name.lower():
-            found.append(int(folder.name))
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_text()
+            if command.startswith("ray::"):
+                found[int(folder.name)] = command
     return found
 
 
-@pytest.mark.timeout(240)
+def _workers(before: Collection[int]) -> list[int]:
+    """New processes that run a trial."""
+    return [pid for pid, name in _ray_processes().items() if pid not in before and "train" in name.lower()]
+
+
 def test_a_killed_worker_is_a_failed_run_and_the_study_goes_on(tmp_path: Path) -> None:
     long = SMOKE.replace("epochs: 2", "epochs: 400").replace("[0.05, 0.5]", "[0.05]").replace("seeds: 2", "seeds: 1")
+    before = _ray_processes().keys()
     process = start(tmp_path, long, "--jobs", "1")
     deadline = time.monotonic() + 100
-    while not (workers := _workers(process.pid)) and time.monotonic() < deadline:
+    while not (workers := _workers(before)) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
     os.kill(workers[0], signal.SIGKILL)
@@ -83,3 +90,19 @@ def test_a_killed_worker_is_a_failed_run_and_the_study_goes_on(tmp_path: Path) -
     assert "2/2 runs, 1 failed" in errors
     statuses = sorted(run.status for run in ledger.read(uri(tmp_path), "tiny").of(Kind.CELL))
     assert statuses == ["FAILED", "FINISHED"]
+
+
+def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:
+    before = _ray_processes().keys()
+    process = start(tmp_path, SMOKE.replace("epochs: 2", "epochs: 60"), "--jobs", "2")
+    deadline = time.monotonic() + 100
+    while not ledger.read(uri(tmp_path), "tiny").done() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert "interrupted: finished runs are kept; the same command goes on from here" in errors
+    runs = ledger.read(uri(tmp_path), "tiny").of(Kind.CELL)
+    assert 0 < len(runs) < 8
+    assert {run.status for run in runs} <= {"FINISHED", "KILLED"}
+    assert _ray_processes().keys() <= before
