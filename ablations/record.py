@@ -20,8 +20,12 @@ SQLITE = "sqlite:///"
 
 PLAN_FILE, MATRIX_FILE = "plan.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
-ERROR_FILE = "error.txt"
+ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 SEED_PARAM = "seed"
+
+# Columns of the tables; no factor may have one of these as its short name.
+_COLUMNS = "cell name seed run_key run_id outcome seconds score n mean sd low high p"
+RESERVED = frozenset(_COLUMNS.split()) | {"difference", "difference_low", "difference_high"}
 
 
 class Tag(StrEnum):

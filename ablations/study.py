@@ -13,6 +13,7 @@ from ablations import designs, settings, yaml_lines
 from ablations.cell import Cell, cell_id, label, short_name
 from ablations.matrix import Matrix
 from ablations.problems import MatrixError, message_of, path_of
+from ablations.record import RESERVED
 from ablations.settings import Settings
 from model.config import RunConfig
 
@@ -21,7 +22,10 @@ OVERRIDE = "--set"
 
 @dataclass(frozen=True)
 class Study:
-    """A resolved matrix: its cells in the order of the file, the baseline among them, the seeds, and the text."""
+    """A resolved matrix: its cells in the order of the file, the baseline among them, the seeds, and the text.
+
+    The text is that of the file, after a comment for what the command line changed.
+    """
 
     matrix: Matrix
     cells: tuple[Cell, ...]
@@ -30,10 +34,11 @@ class Study:
     text: str
 
     def factors(self) -> dict[str, str]:
-        """Short name of each factor by path; the path itself where two would share a short name."""
+        """Short name of each factor by path; the path itself where it is taken: by another factor, or by a column."""
         short = {path: short_name(self.baseline.config, path) for path in self.matrix.factors}
         names = list(short.values())
-        return {path: name if names.count(name) == 1 else path for path, name in short.items()}
+        taken = {name for name in names if names.count(name) > 1} | RESERVED
+        return {path: path if name in taken else name for path, name in short.items()}
 
 
 def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Study:
@@ -61,7 +66,7 @@ class _Reader:
         try:
             self.text = path.read_text(encoding="utf-8")
             self.document = yaml_lines.parse(self.text)
-        except (yaml_lines.YamlError, UnicodeDecodeError) as error:
+        except (yaml_lines.YamlError, UnicodeDecodeError, OSError) as error:
             raise MatrixError("\n".join(f"{path}: {line}" for line in str(error).split("\n"))) from error
 
     def study(self, seeds: Sequence[int] | None) -> Study:
@@ -80,7 +85,10 @@ class _Reader:
         self._raise(list(self._level_problems(matrix)))
         cells = tuple(self._cells(matrix))
         self._raise(list(self._same(cells)))
-        return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), self.text)
+        changed = [f"# {OVERRIDE} {key}={value}\n" for key, value in self.overrides.items()]
+        changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
+        text = "".join([*changed, self.text])
+        return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), text)
 
     def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
         for detail in error.errors():

@@ -9,6 +9,7 @@ import yaml
 
 Path = tuple[str | int, ...]
 MAX_DEPTH = 20
+TAGS = {"str", "int", "float", "bool", "null", "seq", "map"}
 
 
 class YamlError(ValueError):
@@ -51,7 +52,10 @@ def parse(text: str) -> Document:
     Raises:
         YamlError: it is not well formed, a key stands twice, a key is no string, or it has a custom tag.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        raise YamlError(f"line {text[: error.position].count(chr(10)) + 1}: a control character") from error
     try:
         node = loader.get_single_node()
         if node is None:
@@ -76,6 +80,8 @@ def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[str]:
             f"line {node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels, or an alias of itself"
         )
     lines[path] = node.start_mark.line + 1
+    if node.tag.rpartition(":")[2] not in TAGS:
+        yield f"line {node.start_mark.line + 1}: the tag {node.tag} is not allowed"
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _walk(item, (*path, index), lines)

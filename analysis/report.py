@@ -12,6 +12,8 @@ import typer
 from ablations.record import DEFAULT_URI
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from analysis.runs import Store, StudyRuns
     from analysis.tables import Table
 
@@ -31,6 +33,7 @@ def main(
 ) -> None:
     """Write the tables, figures and manifest of a study. Exit code 2: no such study or store."""
     from analysis.runs import Store, StudyError
+    from analysis.tables import holes_sentence
 
     folder = out or Path("paper") / study
     try:
@@ -40,8 +43,12 @@ def main(
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
-    write(store, runs, folder)
-    _summary(runs, folder)
+    written = write(store, runs, folder)
+    warning = holes_sentence(runs).strip()
+    if warning:
+        typer.echo(f"warning: {warning}", err=True)
+    for path in written:
+        typer.echo(str(path))
 
 
 def _require_folder(folder: Path) -> None:
@@ -53,42 +60,40 @@ def _require_folder(folder: Path) -> None:
         raise StudyError(f"cannot write to {folder}: {error}; choose another folder with --out") from error
 
 
-def write(store: "Store", runs: "StudyRuns", folder: Path) -> None:
-    """Write everything to an existing folder."""
-    from analysis.figures.style import style
+def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
+    """Write everything to an existing folder; returns the files."""
+    from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
 
     cells = cells_table(runs)
-    cells.write(folder)
-    effects_table(runs).write(folder)
+    written = [*cells.write(folder), *effects_table(runs).write(folder)]
     with style():
-        _heatmaps(runs, cells, folder)
-        _curves(store, runs, folder)
-    (folder / "manifest.json").write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
+        for name, figure in (("heatmap", _heatmaps(runs, cells)), ("curves", _curves(store, runs))):
+            written += save(figure, folder, name) if figure else []
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
+    return [*written, path]
 
 
-def _heatmaps(runs: "StudyRuns", cells: "Table", folder: Path) -> None:
+def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":
     from analysis.figures import heatmap
-    from analysis.figures.style import save
 
     axes = heatmap.axes_of(runs.plan)
-    if axes and cells.numbers["mean"].notna().any():
-        save(heatmap.draw(heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name), folder, "heatmap")
+    if axes is None or cells.numbers["mean"].isna().all():
+        return None
+    return heatmap.draw(heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name)
 
 
-def _curves(store: "Store", runs: "StudyRuns", folder: Path) -> None:
+def _curves(store: "Store", runs: "StudyRuns") -> "Figure | None":
     from analysis.figures import curves
-    from analysis.figures.style import save
 
-    drawn = runs.frame[runs.frame["cell"].isin(curves.drawn_cells(runs.plan)) & (runs.frame["outcome"] == "finished")]
+    cells = curves.drawn_cells(runs.plan)
+    drawn = runs.frame[runs.frame["cell"].isin(cells) & (runs.frame["outcome"] == "finished")]
     if drawn.empty:
-        return
+        return None
     score = runs.plan.metric.name.replace("test/", "dev/")
-    names = [
-        name for cell in curves.drawn_cells(runs.plan) for name in drawn.loc[drawn["cell"] == cell, "name"].unique()
-    ]
-    long = curves.curves(store.history(drawn["run_id"].to_list()), drawn, score)
-    save(curves.draw(long, names, score), folder, "curves")
+    names = [name for cell in cells for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
+    return curves.draw(curves.curves(store.history(drawn["run_id"].to_list()), drawn, score), names, score)
 
 
 def manifest(runs: "StudyRuns") -> dict[str, object]:
@@ -111,16 +116,6 @@ def manifest(runs: "StudyRuns") -> dict[str, object]:
         "outcomes": frame["outcome"].value_counts().to_dict(),
         "runs": json.loads(frame[keep].to_json(orient="records")),
     }
-
-
-def _summary(runs: "StudyRuns", folder: Path) -> None:
-    from analysis.tables import holes_sentence
-
-    warning = holes_sentence(runs).strip()
-    if warning:
-        typer.echo(f"warning: {warning}", err=True)
-    for path in sorted(folder.iterdir()):
-        typer.echo(str(path))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Reads a study from MLflow into a tidy frame. The only file that reads it."""
 
+import contextlib
 import io
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +61,10 @@ class Store:
         """
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         path = sqlite_path(uri)
-        if path and not path.is_file():
-            raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
+        if path:
+            _require_store(path)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
@@ -94,6 +97,8 @@ class Store:
             raise StudyError(f"the experiment '{study}' has no plan: it was not made by runners.ablate")
         try:
             return Plan.decode(self._text(runs[0].info.run_id, PLAN_FILE))
+        except OSError as error:
+            raise StudyError(f"study '{study}': its plan is gone ({error}); was the store's folder moved?") from error
         except SchemaError as error:
             raise StudyError(f"study '{study}': {error}; this is schema {SCHEMA}") from error
 
@@ -107,10 +112,32 @@ class Store:
             token = page.token
             if not token:
                 break
+        _refuse_duplicates([run for run in found if run.info.status == "FINISHED"])
         yield from sorted(found, key=lambda run: (run.info.status == "FINISHED", run.info.start_time))
 
     def _text(self, run_id: str, name: str) -> str:
         return Path(self.client.download_artifacts(run_id, name)).read_text(encoding="utf-8")
+
+
+def _refuse_duplicates(finished: "Sequence[Run]") -> None:
+    by_key: dict[str, str] = {}
+    for run in finished:
+        other = by_key.setdefault(run.data.tags[Tag.RUN_KEY], run.info.run_id)
+        if other != run.info.run_id:
+            raise StudyError(
+                f"the runs {other} and {run.info.run_id} are the same run, finished twice: delete one of them"
+            )
+
+
+def _require_store(path: Path) -> None:
+    """MLflow would make a store of any file, or of none."""
+    if not path.is_file():
+        raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM experiments")
+    except sqlite3.Error as error:
+        raise StudyError(f"{path} is no MLflow store: {error}") from error
 
 
 def _frame(plan: Plan, runs: Mapping[str, "Run"]) -> pd.DataFrame:

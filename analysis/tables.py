@@ -25,12 +25,15 @@ class Table:
     readable: pd.DataFrame
     caption: str
 
-    def write(self, folder: Path) -> None:
-        """Write ``name.csv``, ``name.md`` and ``name.tex``."""
-        self.numbers.to_csv(folder / f"{self.name}.csv", float_format="%.10g")
-        body = self.readable.to_markdown(index=False, disable_numparse=True)
-        (folder / f"{self.name}.md").write_text(f"{body}\n\n{self.caption}\n", encoding="utf-8")
-        (folder / f"{self.name}.tex").write_text(self._latex(), encoding="utf-8")
+    def write(self, folder: Path) -> list[Path]:
+        """Write ``name.csv``, ``name.md`` and ``name.tex``; returns the files."""
+        paths = [folder / f"{self.name}.{suffix}" for suffix in ("csv", "md", "tex")]
+        self.numbers.to_csv(paths[0], float_format="%.10g")
+        escaped = self.readable.map(lambda text: str(text).replace("|", "\\|"))
+        body = escaped.to_markdown(index=False, disable_numparse=True)
+        paths[1].write_text(f"{body}\n\n{self.caption}\n", encoding="utf-8")
+        paths[2].write_text(self._latex(), encoding="utf-8")
+        return paths
 
     def _latex(self) -> str:
         escaped = self.readable.map(_latex_escape).rename(columns=_latex_escape)
@@ -81,11 +84,15 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.Da
 def _cells_caption(study: StudyRuns) -> str:
     plan = study.plan
     better = "larger" if plan.metric.direction == "max" else "smaller"
+    fixed = "; the data and their split are fixed" if len({cell.data_digest for cell in plan.cells}) == 1 else ""
+    compared = (
+        f" Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
+        f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed."
+    )
     return (
         f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
-        f"weights, order, dropout; the data and their split are fixed). Mean with 95 % t interval over seeds. "
-        f"Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
-        f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed.{holes_sentence(study)}"
+        f"weights, order, dropout{fixed}). Mean with 95 % t interval over seeds."
+        f"{compared if len(plan.cells) > 1 else ''}{holes_sentence(study)}"
     )
 
 

@@ -32,7 +32,15 @@ class Batch(NamedTuple):
 class Conversations:
     """A data set on a device: it is copied there once, and batches are gathered from it.
 
-    ``features`` (N, D) has the modalities side by side, with the given ``widths``.
+    Attributes:
+        features: (N, D) modalities side by side.
+        label: (N,) classes.
+        speaker: (N,) speaker within the dialogue.
+        start: (dialogues,) first utterance of each dialogue, on the host.
+        length: (dialogues,) utterances of each dialogue, on the host.
+        widths: width of each modality, sums to D.
+        classes: C.
+        speakers: S, the most that a dialogue can have.
     """
 
     features: Tensor

@@ -57,13 +57,12 @@ class RelationalConv(RGCNConv):
         return torch.addmm(x @ self.root + self.bias, mean.view(n, -1), self.weight.flatten(0, 1))
 
 
-class GraphEncoder(nn.Module):
-    """Relational convolution, transformer convolution, batch norm, leaky ReLU."""
+class AttentiveConv(nn.Module):
+    """Transformer convolution, batch norm, leaky ReLU, on the nodes that the relational convolution gives."""
 
-    def __init__(self, relations: int, config: Graph) -> None:
+    def __init__(self, config: Graph) -> None:
         super().__init__()
         width = config.hidden
-        self.relational = RelationalConv(width, width, relations)
         self.attention = TransformerConv(width, width, config.heads)
         self.norm = nn.BatchNorm1d(width * config.heads)
 

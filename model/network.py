@@ -10,7 +10,7 @@ from model.architecture import Architecture
 from model.batch import Batch
 from model.context import TransformerContext
 from model.fusion import AutoFusion, Reconstruction
-from model.graph import GraphEncoder
+from model.graph import AttentiveConv, RelationalConv
 from model.losses import InfoNCE
 from model.views import random_view, stack_views
 
@@ -31,7 +31,8 @@ class Joyful(nn.Module):
         hidden = config.graph.hidden
         self.fusion = AutoFusion(widths, config.fusion)
         self.context = TransformerContext(2 * config.fusion.latent, hidden, config.context)
-        self.graph = GraphEncoder(2 * speakers**2, config.graph)
+        self.relational = RelationalConv(hidden, hidden, 2 * speakers**2)
+        self.attentive = AttentiveConv(config.graph)
         self.classifier = Classifier(hidden * (1 + config.graph.heads), hidden, classes, config.dropout)
 
     def forward(self, batch: Batch, contrastive: InfoNCE | None = None) -> Output:
@@ -44,8 +45,8 @@ class Joyful(nn.Module):
         fused = self.fusion(batch.features)
         x = self.context(fused.vector, batch.slot, batch.padding)
         views = [random_view(x, batch.edges, contrastive) for _ in range(2)] if contrastive else []
-        nodes = self.graph.relational(*stack_views(x, batch.edges, views)).split(x.size(0))
-        log_prob = self.classifier(torch.cat([x, self.graph(nodes[0], batch.edges)], -1))
+        nodes = self.relational(*stack_views(x, batch.edges, views)).split(x.size(0))
+        log_prob = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.edges)], -1))
         return Output(log_prob, fused.reconstructions, nodes)
 
 

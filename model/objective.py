@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from model.losses import Losses
+from model.losses.class_weight import class_weights
 from model.network import Output
 
-TERMS = ("classification", "contrastive", "reconstruction_global", "reconstruction_inter")
+TERMS = tuple(Losses().weights())
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Objective:
     def of(cls, losses: Losses, count: Tensor) -> "Objective":
         """Objective for a training split with ``count`` (C,) utterances of each class."""
         weights = losses.weights()
-        return cls(losses, losses.classification.weights(count), count.new_tensor([weights[term] for term in TERMS]))
+        return cls(
+            losses, class_weights(losses.class_weight, count), count.new_tensor([weights[term] for term in TERMS])
+        )
 
     def terms(self, output: Output, label: Tensor) -> Tensor:
         """(K,) raw terms; those that the output has no part for (no views were drawn) are 0."""

@@ -12,12 +12,10 @@ from torch import Tensor
 from model import evaluation
 from model.batch import Batch, Conversations
 from model.config import RunConfig
-from model.data import Dataset
+from model.data import DEV, TEST, TRAIN, Dataset
 from model.network import Joyful
 from model.objective import TERMS, Objective
 from model.seeding import INIT, ORDER, STEP, generator, reseed
-
-TRAIN, DEV, TEST = range(3)
 
 Metrics = Mapping[str, float]
 
@@ -43,7 +41,7 @@ class Fit:
     Attributes:
         history: metrics of each epoch.
         best_epoch: epoch chosen on dev, counted from 0; None if the first epoch diverged.
-        diverged: whether the loss became NaN or infinite, which ended the run.
+        diverged: whether a loss on train or dev became NaN or infinite, which ended the run.
         test: predictions on test at the best epoch; None if the run diverged.
     """
 
@@ -79,13 +77,13 @@ class Trainer:
         Args:
             on_epoch: called after each epoch with its metrics.
         """
-        fit, best = Fit(), copy.deepcopy(self.network.state_dict())
+        fit, best = Fit(), {}
         for epoch in range(self.config.training.epochs):
             metrics = self._epoch(epoch)
             fit.history.append(metrics)
             if on_epoch:
                 on_epoch(metrics)
-            if not np.isfinite(metrics["train/loss/total"]):
+            if not np.isfinite([value for name, value in metrics.items() if "/loss/" in name]).all():
                 fit.diverged = True
                 return fit
             if self._improves(fit, metrics):

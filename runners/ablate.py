@@ -62,6 +62,7 @@ def main(
     from runners import ledger, planner, store
     from runners.driver import Driver
     from runners.dry_run import print_plan
+    from runners.executors import ExecutorError
 
     try:
         if executor is ExecutorName.INPROCESS and (jobs or address):
@@ -71,15 +72,14 @@ def main(
         uri = store.absolute(tracking_uri)
         study = load(matrix, set_ or [], _seeds(seeds))
         plan = planner.make_plan(study)
-        known = ledger.read(uri, plan.study)
-        runs = planner.missing_runs(study, plan, known.done())
-        jobs = 1 if executor is ExecutorName.INPROCESS else jobs or len(os.sched_getaffinity(0))
         if dry_run:
-            print_plan(Console(), plan, known, runs, jobs)
+            known = ledger.read(uri, plan.study)
+            runs = planner.missing_runs(study, plan, known.done())
+            print_plan(Console(), plan, known, runs, 1 if executor is ExecutorName.INPROCESS else jobs or _cores())
             return
-        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), jobs, Console(stderr=True))
-        failed = driver.bring_up_to_date(plan, study.text, runs)
-    except (MatrixError, DataError, store.StoreError) as error:
+        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), Console(stderr=True))
+        failed = driver.bring_up_to_date(study, plan)
+    except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt:
@@ -94,13 +94,13 @@ def _seeds(text: str | None) -> list[int] | None:
     if text is None:
         return None
     words = text.split(",")
-    if not all(word.strip().isdigit() for word in words):
+    if not all(word.strip().isdecimal() for word in words):
         raise MatrixError(f"--seeds {text}: write a number of seeds (5) or a list (0,1,7)")
     numbers = [int(word) for word in words]
     return numbers if len(numbers) > 1 else list(range(numbers[0]))
 
 
-def _executor(name: ExecutorName, jobs: int, address: str | None, gpus_per_trial: float) -> "Executor":
+def _executor(name: ExecutorName, jobs: int | None, address: str | None, gpus_per_trial: float) -> "Executor":
     if name is ExecutorName.INPROCESS:
         from runners.executors.inprocess import InProcess
 
@@ -108,7 +108,12 @@ def _executor(name: ExecutorName, jobs: int, address: str | None, gpus_per_trial
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from runners.executors.ray_tune import RayTune
 
-    return RayTune(None if address else jobs, address, gpus_per_trial)
+    return RayTune(jobs or (None if address else _cores()), address, gpus_per_trial)
+
+
+def _cores() -> int:
+    """Cores that this process may use; macOS cannot tell them from those that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,13 +10,28 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ablations.record import Kind, Plan, RunRecord, Tag, sqlite_path
+from ablations.study import Study
 from runners import ledger, store
 from runners.executors import Executor, Message
-from runners.planner import RunSpec, make_packs
+from runners.ledger import Ledger
+from runners.planner import RunSpec, make_packs, missing_runs
 from runners.progress import ProgressView
 
 if TYPE_CHECKING:
     from runners.tracking import Tracker
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off Ctrl-C to the end of the block: a record that has arrived is written whole."""
+    pending: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pending:
+        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -25,53 +41,60 @@ class Driver:
     Attributes:
         uri: absolute URI of the store.
         executor: where the packs run.
-        jobs: how many run at once, for the display.
         console: where progress is shown.
     """
 
     uri: str
     executor: Executor
-    jobs: int
     console: Console
 
-    def bring_up_to_date(self, plan: Plan, text: str, runs: Sequence[RunSpec]) -> int:
+    def bring_up_to_date(self, study: Study, plan: Plan) -> int:
         """Keep the plan in the store and run what is missing of it.
 
         Args:
+            study: the resolved matrix.
             plan: what the study should hold.
-            text: the matrix file.
-            runs: what is missing.
 
         Returns:
             The number of runs that failed.
 
         Raises:
             StoreError: the store cannot be used, or another driver runs this study on it.
+            ExecutorError: there is nothing to run on.
         """
         with self._only_driver(plan.study):
             known = ledger.read(self.uri, plan.study)
+            runs = missing_runs(study, plan, known.done())
             if not runs and plan.digest() in {run.tags.get(Tag.PLAN) for run in known.of(Kind.STUDY)}:
                 self._say(f"{plan.study}: all {len(plan.run_keys())} runs are in the store, nothing to run")
                 return 0
-            from runners.tracking import Tracker
+            with self.executor if runs else contextlib.nullcontext():
+                tracker = self._tracker(plan, study.text, known)
+                try:
+                    return self._execute(tracker, runs)
+                finally:
+                    tracker.close()
+                    store.analyze(self.uri)
 
+    def _tracker(self, plan: Plan, text: str, known: Ledger) -> "Tracker":
+        from runners.tracking import Tracker
+
+        with store.refusals(self.uri):
             tracker = Tracker(self.uri, plan, text)
-            killed = tracker.close_orphans(known)
-            if killed:
-                self._say(f"{plan.study}: {killed} runs of a driver that died are marked killed and run again")
-            try:
-                return self._execute(tracker, runs)
-            finally:
-                tracker.close()
-                store.analyze(self.uri)
+        # On a server another driver may be alive: only the lock beside an SQLite file tells.
+        killed = tracker.close_orphans(known) if sqlite_path(self.uri) else 0
+        if killed:
+            self._say(f"{plan.study}: {killed} runs of a driver that died are marked killed and run again")
+        return tracker
 
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
         spec_of = {run.run_key: run for run in runs}
-        with ProgressView(self.console, len(runs), self.jobs) as view:
+        with ProgressView(self.console, len(runs), self.executor.jobs) as view:
 
             def report(message: Message) -> None:
                 spec = spec_of[message.run_key]
-                tracker.write(spec, message)
+                with _uninterrupted():
+                    tracker.write(spec, message)
                 if isinstance(message, RunRecord):
                     view.ended(spec.name, message)
 

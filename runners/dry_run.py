@@ -21,7 +21,9 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         jobs: trials at once, for the time.
     """
     total, missing = len(plan.run_keys()), {run.run_key for run in runs}
-    table = Table("cell", "id", "seeds", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("cell", "id", "seeds"):
+        table.add_column(column, overflow="fold")
     for cell in plan.cells:
         marks = " ".join(_mark(seed, plan.run_key(cell, seed) in missing) for seed in plan.seeds)
         name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name

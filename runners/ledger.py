@@ -49,8 +49,9 @@ class Ledger:
         return len((failed - self.done()) & plan.run_keys().keys())
 
     def stale(self, plan: Plan) -> int:
-        """Complete runs of planned cells and seeds that other code or data made."""
-        wanted = {(cell.cell_id, str(seed)): key for key, (cell, seed) in plan.run_keys().items()}
+        """Complete runs, by other code or data, of cells and seeds that are missing."""
+        done = self.done()
+        wanted = {(cell.cell_id, str(seed)): key for key, (cell, seed) in plan.run_keys().items() if key not in done}
         keys = [
             (run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY])
             for run in self.of(Kind.CELL)

@@ -37,12 +37,16 @@ class Pack:
 def make_plan(study: Study) -> Plan:
     """The study as it should be.
 
-    Loads every data set once, so that a bad file is found before anything starts.
+    Loads every data set once, so that a bad file, or a setting that does not fit the data, is found before
+    anything starts.
 
     Raises:
         DataError: a data file is missing or breaks a rule.
     """
-    digests = {data: data.load().digest for data in {cell.config.data for cell in study.cells}}
+    datasets = {data: data.load() for data in {cell.config.data for cell in study.cells}}
+    for cell in study.cells:
+        cell.config.loss.check_classes(len(datasets[cell.config.data].label_names))
+    digests = {data: dataset.digest for data, dataset in datasets.items()}
     return Plan(
         study=study.matrix.study,
         metric=study.matrix.metric.metric(),

@@ -16,10 +16,10 @@ PACKAGES = ("torch", "torch-geometric", "numpy", "scikit-learn", "pydantic", "ra
 
 @dataclass(frozen=True)
 class Git:
-    """Commit of the working tree and its uncommitted difference (empty when clean)."""
+    """Commit of the working tree, and what is not committed of it: files and their difference; empty when clean."""
 
     commit: str
-    diff: str
+    uncommitted: str
 
 
 def code_digest(root: Path = MODEL) -> str:
@@ -41,8 +41,9 @@ class _Undocumented(ast.NodeTransformer):
 
 def git(root: Path = MODEL) -> Git:
     """State of the repository that holds the code; ``unknown`` where there is none."""
-    commit = _git(root, "rev-parse", "HEAD")
-    return Git(commit.strip() or "unknown", _git(root, "diff", "HEAD") if commit else "")
+    commit = _git(root, "rev-parse", "HEAD").strip()
+    changed = _git(root, "status", "--porcelain") if commit else ""
+    return Git(commit or "unknown", f"{changed}\n{_git(root, 'diff', 'HEAD')}" if changed else "")
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,9 +1,11 @@
 """The results database: where it is, and that it exists."""
 
+import contextlib
 import logging
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,18 +43,37 @@ def connect(uri: str) -> "MlflowClient":
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     path = sqlite_path(uri)
     if path:
         _create(path)
-    import mlflow
-    from mlflow.exceptions import MlflowException
+        _require_writable(path)
+    with refusals(uri):
+        import mlflow
 
-    try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-    except MlflowException as error:
-        raise StoreError(f"the store {uri} cannot be used: {error}") from error
     return client
+
+
+@contextlib.contextmanager
+def refusals(uri: str) -> Iterator[None]:
+    """What a store answers when it cannot be used, as one message."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        raise StoreError(f"the store {uri} cannot be used: {error}") from error
+
+
+def _require_writable(path: Path) -> None:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {path} cannot be written: {error}; choose another with --tracking-uri") from error
 
 
 def _create(path: Path) -> None:

@@ -18,6 +18,7 @@ from ablations.record import (
     PREDICTIONS_FILE,
     SCHEMA,
     SEED_PARAM,
+    UNCOMMITTED_FILE,
     Kind,
     Outcome,
     Plan,
@@ -30,7 +31,7 @@ from runners import provenance
 from runners.executors import Message, Progress
 from runners.ledger import Ledger
 from runners.planner import RunSpec
-from runners.store import artifact_location, connect
+from runners.store import StoreError, artifact_location, connect
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, RunTag
@@ -61,13 +62,18 @@ class Tracker:
         self.git = provenance.git()
         self.versions = {f"version.{name}": version for name, version in provenance.versions().items()}
         self.experiment = self._experiment(artifact_location(uri, plan.study))
-        self.study_run = self._study_run(text)
+        self._study_run(text)
 
     def _experiment(self, location: str | None) -> str:
         found = self.client.get_experiment_by_name(self.plan.study)
+        if found and found.lifecycle_stage != "active":
+            raise StoreError(
+                f"the experiment '{self.plan.study}' was deleted; restore it in the UI or with "
+                f"`mlflow experiments restore -x {found.experiment_id}`, or rename the study"
+            )
         return str(found.experiment_id if found else self.client.create_experiment(self.plan.study, location))
 
-    def _study_run(self, text: str) -> str:
+    def _study_run(self, text: str) -> None:
         note = study_note(self.plan, text)
         self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
         found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
@@ -81,7 +87,6 @@ class Tracker:
         self.client.set_tag(run_id, "mlflow.note.content", note)
         self.client.set_tag(run_id, Tag.PLAN, self.plan.digest())
         self._artifacts(run_id, {PLAN_FILE: self.plan.encode(), MATRIX_FILE: text})
-        return str(run_id)
 
     def close_orphans(self, ledger: Ledger) -> int:
         """Mark as killed the runs that a dead driver left running; returns how many."""
@@ -102,7 +107,8 @@ class Tracker:
         step = len(message.history)
         metrics += _points(message.final, step, message.started + message.duration)
         self._log(run_id, metrics, _run_tags(message), {})
-        self._artifacts(run_id, dict(_files(message)))
+        uncommitted = {UNCOMMITTED_FILE: self.git.uncommitted} if self.git.uncommitted else {}
+        self._artifacts(run_id, dict(_files(message)) | uncommitted)
         self.client.set_terminated(run_id, STATUS[message.outcome], _milliseconds(message.started + message.duration))
         del self.open[spec.run_key]
 
@@ -124,7 +130,7 @@ class Tracker:
             "mlflow.source.name": "runners.ablate",
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self.git.commit,
-            "git.dirty": str(bool(self.git.diff)).lower(),
+            "git.dirty": str(bool(self.git.uncommitted)).lower(),
             **self.versions,
         }
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
@@ -157,8 +163,6 @@ class Tracker:
         with tempfile.TemporaryDirectory() as folder:
             for name, text in files.items():
                 (Path(folder) / name).write_text(text, encoding="utf-8")
-            if self.git.diff and MATRIX_FILE in files:
-                (Path(folder) / "uncommitted.diff").write_text(self.git.diff, encoding="utf-8")
             self.client.log_artifacts(run_id, folder)
 
 

@@ -4,6 +4,7 @@ import functools
 import logging
 import platform
 import resource
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,8 +14,9 @@ import torch
 
 from ablations.record import Outcome, Predictions, RunRecord
 from model import evaluation
-from model.data import DataConfig, Dataset
-from model.training import TEST, Fit, Metrics, Trainer
+from model.base import DataError
+from model.data import TEST, DataConfig, Dataset
+from model.training import Fit, Metrics, Trainer
 from runners.executors import Message, Progress
 from runners.planner import Pack, RunSpec
 
@@ -38,8 +40,10 @@ def run_pack(pack: Pack, report: Callable[[Message], None]) -> None:
 def _run(spec: RunSpec, device: torch.device, report: Callable[[Message], None]) -> RunRecord:
     started, clock = time.time(), time.perf_counter()
     history: list[Metrics] = []
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     try:
-        dataset = _dataset(spec.config.data)
+        dataset = _dataset(spec.config.data, spec.data_digest)
         fit = Trainer(spec.config, dataset, spec.seed, device).fit(_Reporter(spec, history, report, started))
         outcome, error = (Outcome.DIVERGED if fit.diverged else Outcome.FINISHED), None
     except Exception:  # whatever a run raises is its stored outcome
@@ -75,8 +79,13 @@ class _Reporter:
 
 
 @functools.lru_cache(maxsize=2)
-def _dataset(config: DataConfig) -> Dataset:
-    return config.load().standardised()
+def _dataset(config: DataConfig, digest: str) -> Dataset:
+    dataset = config.load()
+    if dataset.digest != digest:
+        raise DataError(
+            f"{dataset.name} has changed since the study was planned: digest {dataset.digest}, not {digest}."
+        )
+    return dataset.standardised()
 
 
 def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:
@@ -105,7 +114,8 @@ def _predictions(fit: Fit, dataset: Dataset) -> Predictions:
 
 def _environment(device: torch.device) -> Mapping[str, str]:
     cuda = device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     return {
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
         "host": platform.node(),

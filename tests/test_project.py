@@ -1,5 +1,6 @@
 """The project's own files agree with one another."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -86,3 +87,11 @@ def test_files_and_functions_keep_to_their_size() -> None:
     }
     assert max(sizes.values()) <= 300
     assert sorted(sizes.values())[len(sizes) // 2] <= 100
+    lengths = [
+        node.end_lineno - node.lineno + 1
+        for path in sizes
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno
+    ]
+    assert max(lengths) <= 60
+    assert sorted(lengths)[len(lengths) // 2] <= 8

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -75,8 +76,8 @@ def draw(panels: list[Panel], metric: str) -> Figure:
     rows = -(-len(panels) // columns)
     height, width = panels[0].mean.shape
     figure = Figure(figsize=(1.2 + columns * max(2.4, 0.68 * width), 0.5 + rows * max(1.6, 0.42 * height + 0.7)))
-    low = min(panel.mean.min().min() for panel in panels)
-    high = max(panel.mean.max().max() for panel in panels)
+    every = np.stack([panel.mean.to_numpy(float) for panel in panels])
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax, panel in itertools.zip_longest(axes.flat, panels):
         if panel is None:

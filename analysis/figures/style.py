@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-COLUMN_INCHES = 3.3
 STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -17,7 +16,6 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "pdf.fonttype": 42,
-    "svg.hashsalt": "ablations",
     "savefig.dpi": 200,
 }
 
@@ -30,7 +28,9 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``name.pdf`` and ``name.png``; the same figure gives the same bytes."""
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write ``name.pdf`` and ``name.png`` and return the files; the same figure gives the same bytes."""
+    pdf, png = folder / f"{name}.pdf", folder / f"{name}.png"
+    figure.savefig(pdf, metadata={"CreationDate": None})
+    figure.savefig(png, metadata={"Software": None})
+    return [pdf, png]

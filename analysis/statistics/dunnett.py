@@ -25,17 +25,17 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
 
     Returns:
         By cell, without the baseline: ``difference``, ``low``, ``high``, ``p``; NaN where the data leave no degrees of
-        freedom or the baseline or the cell has no score.
+        freedom, where the baseline or the cell has no score, or where they cannot be compared.
     """
     seen = frame.dropna(subset=["score"])
     others = [cell for cell in frame["cell"].unique() if cell != baseline]
     compared = [cell for cell in others if cell in set(seen["cell"])]
     if baseline not in set(seen["cell"]) or not compared:
         return pd.DataFrame(np.nan, index=pd.Index(others, name="cell"), columns=["difference", "low", "high", "p"])
-    difference, covariance, df = _fit(seen, baseline, compared)
+    compared, difference, covariance, df = _fit(seen, baseline, compared)
     result = pd.DataFrame({"difference": difference}, index=pd.Index(compared, name="cell"))
     error = np.sqrt(np.diag(covariance))
-    usable = df > 0 and bool((error > 0).all())
+    usable = df > 0 and len(compared) > 0 and bool((error > 0).all())
     if usable:
         largest = _largest(covariance, df)
         half = largest.quantile(confidence) * error
@@ -43,8 +43,8 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
     return result.reindex(others).reindex(columns=["difference", "low", "high", "p"])
 
 
-def _fit(seen: pd.DataFrame, baseline: str, compared: list[str]) -> tuple[Array, Array, int]:
-    """Estimates (k,), their covariance (k, k), and the residual degrees of freedom, by least squares."""
+def _fit(seen: pd.DataFrame, baseline: str, compared: list[str]) -> tuple[list[str], Array, Array, int]:
+    """By least squares: the k cells whose contrast can be estimated, the contrasts, their covariance (k, k), and df."""
     cells = pd.get_dummies(pd.Categorical(seen["cell"], [baseline, *compared]), dtype=float).to_numpy()
     seeds = pd.get_dummies(seen["seed"].astype("category"), dtype=float).to_numpy()[:, 1:]
     design = np.hstack([cells, seeds])
@@ -58,14 +58,18 @@ def _fit(seen: pd.DataFrame, baseline: str, compared: list[str]) -> tuple[Array,
     variance = float(residual @ residual) / df if df and noise else 0.0
     k = len(compared)
     contrast = np.hstack([-np.ones((k, 1)), np.eye(k), np.zeros((k, seeds.shape[1]))])
-    return contrast @ coefficient, variance * contrast @ inverse @ contrast.T, df
+    # A cell that shares no seed with the baseline, not even through others, cannot be compared with it.
+    estimable = np.isclose(contrast @ inverse @ design.T @ design, contrast, atol=1e-8).all(1)
+    contrast = contrast[estimable]
+    names = [cell for cell, is_estimable in zip(compared, estimable, strict=True) if is_estimable]
+    return names, contrast @ coefficient, variance * contrast @ inverse @ contrast.T, df
 
 
 def _largest(covariance: Array, df: int) -> MaxT:
     error = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(error, error)
     k = len(error)
-    pairs = correlation[~np.eye(k, dtype=bool)]
-    if k == 1 or np.allclose(pairs, pairs[0], atol=1e-9):
-        return EqualMaxT(k, df, 0.0 if k == 1 else float(pairs[0]))
+    pairs = correlation[~np.eye(k, dtype=bool)] if k > 1 else np.zeros(1)
+    if np.allclose(pairs, pairs[0], atol=1e-9) and pairs[0] > -1e-9:
+        return EqualMaxT(k, df, max(0.0, float(pairs[0])))
     return SimulatedMaxT(correlation, df)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from model.data.dataset import SPLITS, Dataset
+from model.data.dataset import DEV, TEST, TRAIN, Dataset
 from model.data.npz import Npz
 from model.data.synthetic import Synthetic
 
 DataConfig = Annotated[Synthetic | Npz, Field(discriminator="kind")]
 
-__all__ = ["SPLITS", "DataConfig", "Dataset", "Npz", "Synthetic"]
+__all__ = ["DEV", "TEST", "TRAIN", "DataConfig", "Dataset", "Npz", "Synthetic"]

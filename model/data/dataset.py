@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.base import DataError
 
+TRAIN, DEV, TEST = range(3)
 SPLITS = ("train", "dev", "test")
 
 
@@ -61,6 +62,10 @@ class Dataset:
         self._require(inside, f"'label' has values outside 0..{classes - 1}")
         constant = bool((self.split == np.repeat(self.split[self.start], self.length)).all())
         self._require(constant, "'split' changes within a dialogue")
+        known = bool(((self.split >= TRAIN) & (self.split <= TEST)).all())
+        self._require(known, "'split' has a value other than 0 (train), 1 (dev) and 2 (test)")
+        named = [name for name in self.label_names if name and "/" not in name]
+        self._require(len(set(named)) == classes, f"'label_names' {self.label_names} are empty, equal, or have a '/'")
         for index, split in enumerate(SPLITS):
             self._require(bool((self.split == index).any()), f"split {index} ({split}) is empty")
 
@@ -97,7 +102,7 @@ class Dataset:
 
         A column that is constant there becomes 0 everywhere: dividing by its deviation would blow up dev and test.
         """
-        train = self.split == 0
+        train = self.split == TRAIN
         return replace(self, features={key: _standardise(x, train) for key, x in self.features.items()})
 
 

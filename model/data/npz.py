@@ -1,6 +1,7 @@
 """The neutral file format: one .npz of concatenated utterances."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,16 +45,22 @@ class Npz(Config):
         path = Path(self.path)
         if not path.is_file():
             raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"data.path: {path} is no .npz file.")
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files if file[key].ndim}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                return self._dataset(path.name, self._arrays(path, file))
+        except DataError:
+            raise
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"data.path: {path} cannot be read as .npz: {error}.") from error
+
+    def _arrays(self, path: Path, file: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         required = (*self.features, "label", "length", "speaker", self.split)
-        missing = [key for key in required if key not in arrays]
+        missing = [key for key in required if key not in file]
         if missing:
-            raise DataError(f"{path}: no array {', '.join(missing)}; the file has {', '.join(sorted(arrays))}.")
-        return self._dataset(path.name, arrays)
+            raise DataError(f"{path}: no array {', '.join(missing)}; the file has {', '.join(sorted(file))}.")
+        return {key: file[key] for key in (*required, "label_names") if key in file}
 
     def _dataset(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
         label = _integers(name, "label", arrays["label"])

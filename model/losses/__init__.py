@@ -9,7 +9,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat
 
-from model.base import Config
+from model.base import Config, DataError
+from model.losses.class_weight import ClassWeight
 from model.losses.focal import Focal
 from model.losses.infonce import InfoNCE
 from model.losses.mse import MSE
@@ -26,6 +27,7 @@ class Losses(Config):
     """Kinds and weights of the terms; ``encoder_weight`` is that of the fusion encoder's two reconstructions."""
 
     classification: ClassificationLoss = NLL()
+    class_weight: ClassWeight = "none"
     reconstruction: ReconstructionLoss = MSE()
     encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
     contrastive: InfoNCE = InfoNCE()
@@ -38,3 +40,15 @@ class Losses(Config):
             "reconstruction_global": self.encoder_weight,
             "reconstruction_inter": self.encoder_weight,
         }
+
+    def check_classes(self, classes: int) -> None:
+        """Refuse a list of class weights that does not fit the data.
+
+        Raises:
+            DataError: it has another length than there are classes.
+        """
+        if not isinstance(self.class_weight, str) and len(self.class_weight) != classes:
+            raise DataError(
+                f"loss.class_weight has {len(self.class_weight)} weights, but the data set has {classes} classes; "
+                f"give one weight for each class."
+            )

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from model.losses.classification import Classification
+from model.base import Config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Focal(Classification):
+class Focal(Config):
     """``l_n = -alpha (1 - p_n[y_n])^gamma log p_n[y_n]`` (Lin et al. 2017, equation 5).
 
     With ``alpha`` 1 and ``gamma`` 0 it is the negative log-likelihood. ``alpha`` scales all classes alike; weights
-    per class are ``class_weight``.
+    per class are ``loss.class_weight``.
     """
 
     kind: Literal["focal"] = "focal"

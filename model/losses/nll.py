@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from model.losses.classification import Classification
+from model.base import Config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class NLL(Classification):
+class NLL(Config):
     """``l_n = -log p_n[y_n]``."""
 
     kind: Literal["nll"] = "nll"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from ablations.record import RunRecord
 from runners.planner import Pack
@@ -21,8 +21,26 @@ class Progress:
 Message = RunRecord | Progress
 
 
+class ExecutorError(RuntimeError):
+    """There is nothing to run on; the message says what was tried."""
+
+
 class Executor(Protocol):
-    """Runs packs somewhere."""
+    """Runs packs somewhere, as long as it is entered as a context; ``jobs`` of them at once."""
+
+    @property
+    def jobs(self) -> int:
+        """Packs at once."""
+
+    def __enter__(self) -> Self:
+        """Make ready.
+
+        Raises:
+            ExecutorError: the machines cannot be reached.
+        """
+
+    def __exit__(self, *error: object) -> None:
+        """Give everything back."""
 
     def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
         """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once."""

@@ -4,14 +4,15 @@ import contextlib
 import io
 import os
 import queue
+import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from ablations.record import Outcome, RunRecord
-from runners.executors import Message
+from runners.executors import ExecutorError, Message
 from runners.planner import Pack
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
@@ -22,7 +23,8 @@ os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
 # When the study is interrupted, what is left of Tune's thread must not start a second Ray.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 os.environ["TUNE_DISABLE_AUTO_INIT"] = "1"
-os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
+# A trial that asks for no GPU sees none.
+os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"
 
 import ray
 from ray import tune
@@ -30,6 +32,7 @@ from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
 
 MESSAGE = "message"
+REACH_SECONDS = 5.0
 
 
 class RayTune:
@@ -43,22 +46,44 @@ class RayTune:
             address: of a running cluster; None starts Ray on this machine for the time of the study.
             gpus_per_trial: share of a GPU that a trial asks for where there is one.
         """
-        self.jobs, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
+        self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
+
+    @property
+    def jobs(self) -> int:
+        """Trials at once."""
+        return self.limit or int(ray.cluster_resources().get("CPU", 1))
+
+    def __enter__(self) -> Self:
+        """Start Ray on this machine, or join the cluster.
+
+        Raises:
+            ExecutorError: it cannot be started or reached.
+        """
+        if self.address:
+            _require_reachable(self.address)
+        cpus = None if self.address else self.limit
+        try:
+            # "local": a cluster that RAY_ADDRESS or the last `ray start` names is joined only when asked for.
+            ray.init(
+                self.address or "local", num_cpus=cpus, include_dashboard=None if self.address else False,
+                log_to_driver=False, logging_level="ERROR",
+            )  # fmt: skip
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise ExecutorError(
+                f"Ray cannot be started or joined ({self.address or 'this machine'}): {error}"
+            ) from error
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave or stop Ray."""
+        ray.shutdown()
 
     def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
         """Run all packs."""
-        self._connect()
-        try:
-            # Tune prints a banner even where it is told to be silent.
-            silent = contextlib.redirect_stdout(io.StringIO())
-            with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
-                self._tune(packs, report, folder)
-        finally:
-            ray.shutdown()
-
-    def _connect(self) -> None:
-        cpus = None if self.address else self.jobs
-        ray.init(self.address, num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        # Tune prints a banner even where it is told to be silent.
+        silent = contextlib.redirect_stdout(io.StringIO())
+        with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
+            self._tune(packs, report, folder)
 
     def _tune(self, packs: Sequence[Pack], report: Callable[[Message], None], folder: str) -> None:
         inbox = _Inbox(packs)
@@ -66,7 +91,7 @@ class RayTune:
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(_trial, packs=list(packs)), {"cpu": 1, "gpu": gpus}),
             param_space={"pack": tune.grid_search(list(range(len(packs))))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.jobs),
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.limit),
             run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[inbox]),
         )
         # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
@@ -86,6 +111,16 @@ def _trial(config: dict[str, Any], packs: list[Pack]) -> None:
         tune.report({MESSAGE: message})
 
     run_pack(packs[config["pack"]], report)
+
+
+def _require_reachable(address: str) -> None:
+    """Ray itself tries for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), REACH_SECONDS).close()
+        except OSError as error:
+            raise ExecutorError(f"no Ray cluster answers at --address {address}: {error}") from error
 
 
 class _Inbox(Callback):

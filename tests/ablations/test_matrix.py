@@ -46,10 +46,26 @@ def test_committed_matrices_are_valid_and_say_how_to_run_them(path: Path) -> Non
     assert f"python -m runners.ablate --matrix ablations/{path.name}" in path.read_text()
 
 
+def test_a_factor_keeps_its_path_where_its_short_name_is_taken(tmp_path: Path) -> None:
+    study = read(
+        tmp_path,
+        "study: s\nfactors: {data.seed: [0, 1], model.context.dropout: [0.1, 0.3], model.dropout: [0.1, 0.3]}\nseeds: 1\n",
+    )
+    assert list(study.factors().values()) == ["data.seed", "model.context.dropout", "model.dropout"]
+
+
 def test_seeds_may_be_a_number_or_a_list(tmp_path: Path) -> None:
     assert read(tmp_path, LOSS.replace("seeds: 5", "seeds: [3, 1]")).seeds == (3, 1)
     path = tmp_path / "m.yaml"
     assert load(path, seeds=[7]).seeds == (7,)
+
+
+def test_the_text_that_is_kept_says_what_the_command_line_changed(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(LOSS)
+    assert (
+        load(tmp_path / "m.yaml", ["training.epochs=3"], [0, 1]).text
+        == f"# --set training.epochs=3\n# --seeds 0,1\n{LOSS}"
+    )
 
 
 def test_written_cells_have_their_names_and_a_named_baseline(tmp_path: Path) -> None:
@@ -87,7 +103,7 @@ def test_another_kind_starts_from_its_own_defaults(tmp_path: Path) -> None:
     study = read(tmp_path, text.replace("baseline: base", "baseline: {loss.classification: {kind: nll}}"))
     focal = {cell.config.loss.classification for cell in study.cells} - {study.baseline.config.loss.classification}
     assert [(loss.model_dump()["alpha"], loss.model_dump()["gamma"]) for loss in focal] == [(0.5, 5.0)]
-    assert study.baseline.config.loss.classification.model_dump() == {"kind": "nll", "class_weight": "none"}
+    assert study.baseline.config.loss.classification.model_dump() == {"kind": "nll"}
 
 
 ENC = "loss.encoder_weight: [0.01, 0.03, 0.05, 0.1]"
@@ -96,7 +112,7 @@ MISTAKES = {
     "unknown key": ("seeds: 5", "seeds: 5\nsede: 1", "m.yaml: line 16: unknown key 'sede'; did you mean 'seeds'?"),
     "missing key": ("seeds: 5", "", "the key 'seeds' is missing"),
     "unknown key of a kind": ("alpha: 1,", "alhpa: 1,", "m.yaml: line 14: unknown key 'loss.classification.alhpa'; did you mean 'alpha'?"),
-    "setting of another kind": ("{kind: nll}", "{kind: nll, gamma: 1}", "m.yaml: line 14: unknown key 'loss.classification.gamma'; the keys here are class_weight, kind"),
+    "setting of another kind": ("{kind: nll}", "{kind: nll, gamma: 1}", "m.yaml: line 14: unknown key 'loss.classification.gamma'; the keys here are kind"),
     "unknown kind": ("{kind: nll}", "{kind: nl}", "m.yaml: line 14: 'loss.classification': no kind 'nl'; the kinds are 'nll', 'focal'"),
     "wrong type": (ENC, 'loss.encoder_weight: [0.01, "0.03"]', "m.yaml: line 11: loss.encoder_weight: input should be a valid number, got '0.03'"),
     "null level": (ENC, "loss.encoder_weight: [0.05, null]", "m.yaml: line 11: loss.encoder_weight: input should be a valid number, got None"),
@@ -108,7 +124,7 @@ MISTAKES = {
     "duplicate key": ("seeds: 5", "seeds: 5\nseeds: 6", "m.yaml: line 16: the key 'seeds' stands twice, first on line 15"),
     "baseline no cell": ("encoder_weight: 0.05", "encoder_weight: 0.07", "m.yaml: line 7: the baseline (enc=0.07-"),
     "baseline unknown": ("baseline: base", "baseline: best", "m.yaml: line 7: no cell 'best'; the baseline is one of: base"),
-    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, reconstruction, encoder_weight, contrastive"),
+    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, reconstruction, encoder_weight, contrastive"),
     "study name": ("study: loss", "study: My Loss", "m.yaml: line 5: study: string should match pattern"),
     "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1' or 'test/accuracy', got 'test/f1'"),
     "seeds": ("seeds: 5", "seeds: [1, 1]", "seeds: one stands twice in [1, 1]"),
@@ -120,7 +136,9 @@ MISTAKES = {
     "not a mapping": (LOSS, "- 1", "m.yaml: line 1: a matrix is a mapping with the keys study, base,"),
     "empty": (LOSS, "# nothing", "m.yaml: line 1: the file is empty"),
     "not yaml": ("study: loss", "study: [", "m.yaml: line 7: expected ',' or ']'"),
-    "a tag": ("study: loss", "study: !!python/name:os.system", "could not determine a constructor for the tag"),
+    "a tag": ("study: loss", "study: !!python/name:os.system", "m.yaml: line 5: the tag tag:yaml.org,2002:python/name:os.system is not allowed"),
+    "binary": ("study: loss", "study: !!binary bG9zcw==", "m.yaml: line 5: the tag tag:yaml.org,2002:binary is not allowed"),
+    "a control character": ("study: loss", "study: lo\x00ss", "m.yaml: line 5: a control character"),
     "a number as key": ("study: loss", "study: loss\n1: 2", "m.yaml: line 6: a key must be a plain string"),
     "an endless alias": ("study: loss", "study: &a [*a]", "m.yaml: line 5: nested deeper than 20 levels, or an alias of itself"),
 }  # fmt: skip

@@ -1,16 +1,19 @@
 """The report from a store: files, holes, bad input."""
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
-from ablations.record import Kind, Tag
+from ablations.record import Kind, Outcome, RunRecord, Tag
 from analysis.report import app
 from analysis.runs import Store as Reader
-from tests.runners.conftest import Store, run
+from runners.tracking import Tracker
+from tests.runners.conftest import SMOKE, Store, run
 
 FILES = {
     *(f"{table}.{suffix}" for table in ("cells", "effects") for suffix in ("csv", "md", "tex")),
@@ -84,6 +87,26 @@ def test_a_missing_store_is_refused_and_not_made(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "mlflow.db; run a study first, or name another with --tracking-uri" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_database_is_refused_and_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    before = path.read_bytes()
+    result = report("--study", "loss", "--out", str(tmp_path / "out"), "--tracking-uri", f"sqlite:///{path}")
+    assert result.exit_code == 2
+    assert "other.db is no MLflow store: no such table: experiments" in result.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_run_that_is_finished_twice_is_refused(tmp_path: Path) -> None:
+    made = run(tmp_path, SMOKE.replace("seeds: 2", "seeds: 1"))
+    tracker = Tracker(made.uri, made.plan, made.text)
+    tracker.write(made.runs[0], RunRecord(made.runs[0].run_key, Outcome.DIVERGED, (), {}, None, None, 1e9, 1.0, {}))
+    result = report("--study", "tiny", "--out", str(tmp_path / "out"), "--tracking-uri", made.uri)
+    assert result.exit_code == 2
+    assert "are the same run, finished twice: delete one of them" in result.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_refused(store: Store, tmp_path: Path) -> None:

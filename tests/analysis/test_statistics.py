@@ -182,3 +182,42 @@ def test_anova_of_one_seed_one_level_or_equal_scores() -> None:
     assert list(effects(factorial().assign(b="same"), ["a level", "b"]).index) == ["a level"]
     assert effects(factorial().assign(score=0.5), ["a level", "b"])["p"].isna().all()
     assert effects(factorial(seeds=1), ["c"])["p"].notna().all()
+
+
+@pytest.mark.filterwarnings("ignore:The design matrix is rank-deficient")
+def test_anova_with_an_empty_combination_agrees_with_nested_models() -> None:
+    data = factorial(a=1.0)
+    data.loc[(data["a level"] == "l2") & (data["b"] == "l1"), "score"] = np.nan
+    table = effects(data, ["a level", "b"])
+    seen = data.dropna().rename(columns={"a level": "a"})
+    full = ols("score ~ C(seed) + C(a) + C(b) + C(a):C(b)", seen).fit()
+    error, df = full.ssr, len(seen) - np.linalg.matrix_rank(full.model.exog)
+    for effect, with_, without in (
+        ("a level", "C(a) + C(b)", "C(b)"),
+        ("b", "C(a) + C(b)", "C(a)"),
+        ("a level x b", "C(a) + C(b) + C(a):C(b)", "C(a) + C(b)"),
+    ):
+        models = [ols(f"score ~ C(seed) + {terms}", seen).fit() for terms in (with_, without)]
+        ranks = [int(np.linalg.matrix_rank(model.model.exog)) for model in models]
+        f = (models[1].ssr - models[0].ssr) / (ranks[0] - ranks[1]) / (error / df)
+        assert at(table, effect, "df") == ranks[0] - ranks[1]
+        assert at(table, effect, "F") == pytest.approx(f)
+        assert np.isfinite(at(table, effect, "range"))
+    assert at(table, "a level x b", "df") == 1
+
+
+def test_cells_that_share_no_seed_with_the_baseline_are_not_compared() -> None:
+    data = frame(4, 3)
+    apart = data["score"].mask((data["cell"] == "c1") == data["seed"].isin([0, 2]))
+    result = contrasts(data.assign(score=apart), "c0")
+    assert result.loc["c1"].isna().all()
+    assert result.loc["c2"].notna().all()
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 4])
+def test_contrasts_without_correlation_are_compared(seeds: int) -> None:
+    """c1 and c2 have other seeds than one another, the baseline has all."""
+    data = frame(2 * seeds, 3)
+    first = data["seed"] < seeds
+    score = data["score"].mask((data["cell"] == "c1") & ~first).mask((data["cell"] == "c2") & first)
+    assert contrasts(data.assign(score=score), "c0").notna().all(axis=None)

@@ -104,6 +104,16 @@ def test_curves_show_the_baseline_and_the_cells_at_its_place(complete: StudyRuns
     assert len(figure.axes) == 4
 
 
+def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:
+    holed = study(grid_plan(), {})
+    holed.frame.loc[holed.frame["kind"] == "x", "test/weighted_f1"] = float("nan")
+    panels = heatmap.panels(holed.plan, cells_table(holed), "a", "b")
+    with style():
+        figure = heatmap.draw(panels, "f1")
+    low, high = figure.axes[1].collections[0].get_clim()
+    assert 0.5 < low < high < 0.8
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
 def test_the_tables_compile(complete: StudyRuns, tmp_path: Path) -> None:

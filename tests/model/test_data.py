@@ -118,6 +118,12 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "missing array": ({"speaker": None}, "no array speaker; the file has audio, label"),
     "float labels": ({"label": np.zeros(8)}, r"'label' has shape \(8,\) of float64; it must be \(N,\) integers"),
     "text features": ({"text": np.full((8, 3), "x")}, r"'text' has shape \(8, 3\) of <U1; it must be \(N, d\) numbers"),
+    "unknown split": ({"split": np.repeat([0, 0, 1, 3], [3, 2, 2, 1])}, "'split' has a value other than 0"),
+    "equal names": (
+        {"label_names": np.array(["a", "a"])},
+        r"'label_names' \('a', 'a'\) are empty, equal, or have a '/'",
+    ),
+    "name with slash": ({"label_names": np.array(["a/", "b"])}, "'label_names' .* have a '/'"),
     "nothing": ({"label": np.zeros(0, int), "length": np.zeros(0, int)}, "'speaker' has 8 rows, 'label' has 0"),
 }
 
@@ -134,12 +140,22 @@ def test_a_missing_file_is_named() -> None:
         Npz(path="/nowhere/x.npz", features=("text",)).load()
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 truncated"])
+@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 truncated", b"\x93NUMPY\x01\x00"])
 def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"x\.npz cannot be read as \.npz"):
+    with pytest.raises(DataError, match=r"x\.npz is no \.npz file"):
         Npz(path=str(path), features=("text",)).load()
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, **arrays)
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(30)
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"data\.npz cannot be read as \.npz"):
+        Npz(path=str(path), features=("text", "audio")).load()
 
 
 def test_objects_are_not_unpickled(tmp_path: Path, arrays: dict[str, Any]) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.base import DataError
-from model.losses import MSE, NLL, Focal, InfoNCE, SmoothL1
+from model.losses import MSE, NLL, Focal, InfoNCE, Losses, SmoothL1
+from model.losses.class_weight import class_weights
 
 LOG_PROB = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4]], dtype=torch.float64).log()
 LABEL = torch.tensor([0, 1, 0])
@@ -49,18 +50,19 @@ def test_classification_gradients_are_finite_at_extreme_logits(loss: NLL | Focal
 
 def test_class_weights_of_inverse_frequency_balance_the_classes() -> None:
     count = torch.tensor([6.0, 3.0, 1.0])
-    weight = NLL(class_weight="inverse_frequency").weights(count)
+    weight = class_weights("inverse_frequency", count)
     assert (weight * count).tolist() == pytest.approx([10 / 3] * 3)
-    assert NLL().weights(count).tolist() == [1, 1, 1]
+    assert class_weights("none", count).tolist() == [1, 1, 1]
+    assert class_weights((1.0, 2.0, 3.0), count).tolist() == [1, 2, 3]
 
 
 def test_a_class_missing_from_training_gets_a_finite_weight() -> None:
-    assert torch.isfinite(Focal(class_weight="inverse_frequency").weights(torch.tensor([5.0, 0.0]))).all()
+    assert torch.isfinite(class_weights("inverse_frequency", torch.tensor([5.0, 0.0]))).all()
 
 
 def test_class_weights_of_the_wrong_number_are_refused() -> None:
     with pytest.raises(DataError, match="has 2 weights, but the data set has 3 classes"):
-        NLL(class_weight=(1.0, 2.0)).weights(torch.tensor([1.0, 1.0, 1.0]))
+        Losses(class_weight=(1.0, 2.0)).check_classes(3)
 
 
 def test_infonce_is_small_for_equal_and_large_for_swapped_views() -> None:

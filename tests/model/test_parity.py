@@ -20,8 +20,8 @@ from torch_geometric.nn import RGCNConv
 from model import architecture
 from model.context import TransformerContext
 from model.fusion import AutoFusion
-from model.graph import Edges, GraphEncoder, window_edges
-from model.losses import MSE, NLL, Focal, InfoNCE, Losses
+from model.graph import AttentiveConv, Edges, RelationalConv, window_edges
+from model.losses import MSE, Focal, InfoNCE, Losses
 from model.network import Classifier
 from model.objective import Objective
 from model.views import View, stack_views
@@ -144,47 +144,52 @@ def test_edges_and_relations_of_the_window(fixture: Fixture, edges: Edges) -> No
 
 
 @pytest.fixture(scope="module")
-def graph(fixture: Fixture) -> GraphEncoder:
-    heads = fixture.shape("graph.bn.weight")[0] // fixture.shape("graph.conv1.root")[0]
-    config = architecture.Graph(hidden=fixture.shape("graph.conv1.root")[0], heads=heads)
-    names = renamed({"relational.": "conv1.", "attention.": "transform_conv.", "norm.": "bn."}, "graph.")
-    return fixture.fill(GraphEncoder(2 * fixture.speakers**2, config), names)
+def relational(fixture: Fixture) -> RelationalConv:
+    width = fixture.shape("graph.conv1.root")[0]
+    return fixture.fill(RelationalConv(width, width, 2 * fixture.speakers**2), renamed({}, "graph.conv1."))
 
 
-def test_relational_and_transformer_convolution(fixture: Fixture, edges: Edges, graph: GraphEncoder) -> None:
-    nodes = graph.relational(fixture.array["context.out_per_dialogue_concat"], edges)
+@pytest.fixture
+def attentive(fixture: Fixture) -> AttentiveConv:
+    width = fixture.shape("graph.conv1.root")[0]
+    config = architecture.Graph(hidden=width, heads=fixture.shape("graph.bn.weight")[0] // width)
+    names = renamed({"attention.": "transform_conv.", "norm.": "bn."}, "graph.")
+    return fixture.fill(AttentiveConv(config), names)
+
+
+def test_relational_and_transformer_convolution(
+    fixture: Fixture, edges: Edges, relational: RelationalConv, attentive: AttentiveConv
+) -> None:
+    nodes = relational(fixture.array["context.out_per_dialogue_concat"], edges)
     agree(nodes, fixture.array["graph.rgcn_out"])
-    agree(graph.attention(nodes, edges.link), fixture.array["graph.transformer_conv_out"])
-    agree(graph(nodes, edges), fixture.array["graph.out_eval"])
+    agree(attentive.attention(nodes, edges.link), fixture.array["graph.transformer_conv_out"])
+    agree(attentive(nodes, edges), fixture.array["graph.out_eval"])
 
 
-def test_batch_norm_in_training(fixture: Fixture, edges: Edges, graph: GraphEncoder) -> None:
-    nodes = fixture.array["graph.rgcn_out"]
-    graph.train()
-    agree(graph(nodes, edges), fixture.array["graph.out_train_batchnorm"])
-    fixture.fill(graph, renamed({"relational.": "conv1.", "attention.": "transform_conv.", "norm.": "bn."}, "graph."))
+def test_batch_norm_in_training(fixture: Fixture, edges: Edges, attentive: AttentiveConv) -> None:
+    agree(attentive.train()(fixture.array["graph.rgcn_out"], edges), fixture.array["graph.out_train_batchnorm"])
 
 
-def test_relational_convolution_is_that_of_pyg(fixture: Fixture, edges: Edges, graph: GraphEncoder) -> None:
+def test_relational_convolution_is_that_of_pyg(fixture: Fixture, edges: Edges, relational: RelationalConv) -> None:
     nodes = fixture.array["context.out_per_dialogue_concat"]
-    relations, width, _ = graph.relational.weight.shape
+    relations, width, _ = relational.weight.shape
     library = RGCNConv(width, width, relations).double()
-    library.load_state_dict(graph.relational.state_dict())
+    library.load_state_dict(relational.state_dict())
     torch.set_default_dtype(torch.float64)
     try:
         expected = library(nodes, edges.link, edges.relation)
     finally:
         torch.set_default_dtype(torch.float32)
-    agree(graph.relational(nodes, edges), expected)
+    agree(relational(nodes, edges), expected)
 
 
-def test_views_and_contrastive_loss(fixture: Fixture, edges: Edges, graph: GraphEncoder) -> None:
+def test_views_and_contrastive_loss(fixture: Fixture, edges: Edges, relational: RelationalConv) -> None:
     array = fixture.array
     views = [
         View(array[f"contrastive.mask{i}"], Edges(array[f"contrastive.edge_index{i}"], edges.relation)) for i in (1, 2)
     ]
     nodes = array["context.out_per_dialogue_concat"]
-    h = graph.relational(*stack_views(nodes, edges, views)).split(len(nodes))
+    h = relational(*stack_views(nodes, edges, views)).split(len(nodes))
     for i in range(3):
         agree(h[i], array[f"contrastive.h{i}"])
     for name, exclude in (("excluded", True), ("in_denominator", False)):
@@ -203,12 +208,12 @@ def test_classifier_and_its_losses(fixture: Fixture) -> None:
     agree(log_prob, fixture.array["classifier.log_prob"])
     weights = tuple(fixture.array["classifier.class_weights"].tolist())
     for loss, expected in (
-        (NLL(), "nll"),
-        (NLL(class_weight=weights), "nll_class_weighted"),
-        (Focal(alpha=1.0, gamma=2.0), "focal_alpha1_gamma2"),
+        (Losses(), "nll"),
+        (Losses(class_weight=weights), "nll_class_weighted"),
+        (Losses(classification=Focal(alpha=1.0, gamma=2.0)), "focal_alpha1_gamma2"),
     ):
         count = torch.bincount(label, minlength=classes).double()
-        objective = Objective.of(Losses(classification=loss), count)
+        objective = Objective.of(loss, count)
         output = SimpleNamespace(log_prob=log_prob, reconstructions={}, nodes=(log_prob,))
         agree(objective.terms(output, label)[0], fixture.array[f"classifier.loss_{expected}"])  # type: ignore[arg-type]
 

@@ -8,10 +8,10 @@ import torch
 
 from model import training
 from model.config import RunConfig
-from model.data import Dataset
+from model.data import DEV, TEST, Dataset
 from model.objective import TERMS
 from model.seeding import STEP, reseed
-from model.training import DEV, TEST, Fit, Trainer
+from model.training import Fit, Trainer
 
 CPU = torch.device("cpu")
 
@@ -149,7 +149,7 @@ def awkward() -> Dataset:
 def test_awkward_data_train_to_finite_numbers(weight: str) -> None:
     settings = RunConfig.model_validate(
         {
-            "loss": {"classification": {"kind": "focal", "class_weight": weight}},
+            "loss": {"classification": {"kind": "focal"}, "class_weight": weight},
             "training": {"epochs": 2, "batch_size": 1},
         }
     )

@@ -42,7 +42,7 @@ def run(folder: Path, text: str = SMOKE, uri: str | None = None) -> Store:
     study = load(matrix)
     plan = planner.make_plan(study)
     runs = planner.missing_runs(study, plan, ledger.read(uri, plan.study).done())
-    Driver(uri, InProcess(), 1, Console(quiet=True)).bring_up_to_date(plan, text, runs)
+    Driver(uri, InProcess(), Console(quiet=True)).bring_up_to_date(study, plan)
     return Store(uri, plan, runs, text)
 
 

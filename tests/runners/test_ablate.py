@@ -1,5 +1,6 @@
 """The command line: bad input is refused with a message, exit code 2, no traceback, and nothing written."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from filelock import FileLock
+from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
 from runners import ledger
@@ -92,11 +94,73 @@ def test_a_store_of_an_unknown_kind(folder: Path) -> None:
     refused(folder, result, "error: the store mysterydb://x cannot be used")
 
 
+def test_a_store_that_may_only_be_read(folder: Path, store: Store) -> None:
+    path = folder / "mlflow.db"
+    path.write_bytes(Path(store.uri.removeprefix("sqlite:///")).read_bytes())
+    path.chmod(0o444)
+    if os.access(path, os.W_OK):
+        pytest.skip("this user may write what is read-only")
+    uri = f"sqlite:///{path}"
+    result = ablate(write(folder, SMOKE), "--executor", "inprocess", "--seeds", "3", "--tracking-uri", uri)
+    assert result.exit_code == 2
+    assert "mlflow.db cannot be written: attempt to write a readonly database" in result.stderr
+
+
+def test_a_deleted_experiment(folder: Path) -> None:
+    matrix = write(folder, SMOKE.replace("seeds: 2", "seeds: 1"))
+    assert ablate(matrix, "--executor", "inprocess").exit_code == 0
+    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    result = ablate(matrix, "--executor", "inprocess", "--seeds", "2")
+    assert result.exit_code == 2
+    assert "the experiment 'tiny' was deleted; restore it" in result.stderr
+
+
+def test_a_cluster_that_does_not_answer(folder: Path) -> None:
+    result = ablate(write(folder, SMOKE), "--address", "127.0.0.1:9")
+    assert result.exit_code == 2
+    assert "no Ray cluster answers at --address 127.0.0.1:9" in result.stderr
+    assert not (folder / "mlruns" / "mlflow.db").exists()
+
+
+def test_class_weights_that_do_not_fit_the_data(folder: Path) -> None:
+    result = ablate(write(folder, SMOKE), "--set", "loss.class_weight=[1, 2]")
+    refused(folder, result, "error: loss.class_weight has 2 weights, but the data set has 6 classes")
+
+
+def test_a_file_that_changes_during_the_study_fails_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runners import trial
+
+    rng = np.random.default_rng(0)
+    matrix = bad_data(folder, text=rng.normal(size=(3, 2)))
+    trial._dataset.cache_clear()
+    run_pack = trial.run_pack
+
+    def later(*arguments: Any) -> None:
+        bad_data(folder, text=rng.normal(size=(3, 2)))
+        run_pack(*arguments)
+
+    monkeypatch.setattr(trial, "run_pack", later)
+    result = ablate(matrix, "--executor", "inprocess")
+    assert result.exit_code == 1
+    assert "d.npz has changed since the study was planned" in result.stderr
+
+
+def test_a_run_that_diverges_in_its_last_step_is_stored_as_diverged(folder: Path) -> None:
+    matrix = write(folder, SMOKE.replace("epochs: 2", "epochs: 1, learning_rate: 1e30"))
+    result = ablate(matrix, "--executor", "inprocess")
+    assert result.exit_code == 0
+    assert "8 diverged" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--set", "training.epoch=3"], "--set training.epoch: unknown key 'training.epoch'; did you mean 'epochs'?"),
         (["--seeds", "some"], "--seeds some: write a number of seeds (5) or a list (0,1,7)"),
+        (["--seeds", "²"], "--seeds ²: write a number of seeds"),
         (["--seeds", "1,1"], "seeds: one stands twice in [1, 1]"),
         (["--seeds", "0"], "seeds: at least 1"),
         (["--executor", "inprocess", "--jobs", "2"], "--executor inprocess runs one trial at a time"),

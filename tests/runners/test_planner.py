@@ -1,5 +1,6 @@
 """What is missing, in which order, in which packs."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,21 @@ def test_the_code_digest_ignores_comments_and_docstrings_alone(tmp_path: Path) -
 
 def test_code_outside_a_repository_has_an_unknown_commit(tmp_path: Path) -> None:
     assert provenance.git(tmp_path) == provenance.Git("unknown", "")
+
+
+def test_uncommitted_code_is_noted_with_files_that_git_does_not_know(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    (tmp_path / "a.py").write_text("x = 1\n")
+    git("add", "a.py")
+    git("commit", "-m", "a")
+    assert provenance.git(tmp_path).uncommitted == ""
+    (tmp_path / "a.py").write_text("x = 2\n")
+    (tmp_path / "new.py").write_text("")
+    state = provenance.git(tmp_path)
+    assert len(state.commit) == 40
+    assert "?? new.py" in state.uncommitted
+    assert "+x = 2" in state.uncommitted

@@ -133,8 +133,7 @@ def test_only_what_is_new_is_run(tmp_path: Path) -> None:
     assert (len(first.runs), len(more.runs)) == (2, 6)
     assert not {r.run_key for r in first.runs} & {r.run_key for r in more.runs}
     assert len(ledger.read(more.uri, "tiny").of(Kind.STUDY)) == 1
-    stale = ledger.read(more.uri, "tiny").stale(more.plan)
-    assert stale == 0
+    assert ledger.read(more.uri, "tiny").stale(more.plan) == 0
     other_code = Plan(**{**{f: getattr(more.plan, f) for f in Plan.__slots__}, "code_digest": "other"})
     assert ledger.read(more.uri, "tiny").stale(other_code) == 8
 

@@ -1,0 +1,33 @@
+"""Weights of the classes in the classification term."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ClassWeight = Literal["none", "inverse_frequency"] | Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
+
+
+def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
+    """Weight of each class.
+
+    The loss of an utterance is multiplied by the weight of its class, and the mean is taken over the weights (as
+    ``torch.nn.functional.nll_loss`` does): ``sum_n w[y_n] l_n / sum_n w[y_n]``.
+
+    Args:
+        setting: ``none`` for 1, ``inverse_frequency`` for ``N / (C n_c)`` (a class without a training utterance gets
+            the weight of a class with one), or the C weights.
+        count: (C,) training utterances ``n_c`` of each class, floating point.
+
+    Returns:
+        (C,) weights.
+    """
+    if setting == "none":
+        return count.new_ones(len(count))
+    if setting == "inverse_frequency":
+        return count.sum() / (len(count) * count.clamp(min=1))
+    return count.new_tensor(setting)
