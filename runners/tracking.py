@@ -104,8 +104,8 @@ class Tracker:
         if isinstance(message, Progress):
             self._log(run_id, metrics, [], {})
             return
-        step = len(message.history)
-        metrics += _points(message.final, step, message.started + message.duration)
+        # At step 0 alone, the UI draws them as bars, not as curves of one point.
+        metrics += _points(message.final, 0, message.started + message.duration)
         self._log(run_id, metrics, _run_tags(message), {})
         uncommitted = {UNCOMMITTED_FILE: self.git.uncommitted} if self.git.uncommitted else {}
         self._artifacts(run_id, dict(_files(message)) | uncommitted)
