@@ -9,8 +9,9 @@ from model.architecture import Architecture, AutoFusion, Graph, Transformer
 WIDTHS = (100, 768, 512)
 DIALOGUES, LENGTH = 10, 20
 UTTERANCES = DIALOGUES * LENGTH
+SIZES = AutoFusion(projection=460, hidden=1024, latent=512)
 PUBLISHED = Architecture(
-    fusion=AutoFusion(projection=460, hidden=1024, latent=512),
+    fusion=SIZES,
     context=Transformer(layers=4, heads=8, feed_forward=2048),
     graph=Graph(past=10, future=10, hidden=100, heads=4),
 )

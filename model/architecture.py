@@ -4,7 +4,7 @@ They stand apart from the modules that they build so that a matrix is read, chec
 torch. Defaults fit the embedded data.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -16,10 +16,26 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 class AutoFusion(Config):
     """Width of the projections that attend (P), of the hidden layers (F) and of each of the two latents (L)."""
 
+    gated: ClassVar[bool] = False
+
     kind: Literal["auto_fusion"] = "auto_fusion"
     projection: PositiveInt = 32
     hidden: PositiveInt = 64
     latent: PositiveInt = 32
+
+
+class Hierarchical(Config):
+    """The same sizes for the fusion with gates, whose regularisation is a term of the loss."""
+
+    gated: ClassVar[bool] = True
+
+    kind: Literal["hierarchical"] = "hierarchical"
+    projection: PositiveInt = 32
+    hidden: PositiveInt = 64
+    latent: PositiveInt = 32
+
+
+Fusion = AutoFusion | Hierarchical
 
 
 class Transformer(Config):
@@ -44,7 +60,7 @@ class Graph(Config):
 class Architecture(Config):
     """The network from fusion to classifier. ``dropout`` is that of the classifier."""
 
-    fusion: AutoFusion = AutoFusion()
+    fusion: Annotated[Fusion, Field(discriminator="kind")] = AutoFusion()
     context: Transformer = Transformer()
     graph: Graph = Graph()
     dropout: Dropout = 0.3

@@ -6,20 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model import fusion
 from model.architecture import Architecture
 from model.batch import Batch
 from model.context import TransformerContext
-from model.fusion import AutoFusion, Reconstruction
+from model.fusion.parts import Fused
 from model.graph import AttentiveConv, RelationalConv
 from model.losses import InfoNCE
 from model.views import random_view, stack_views
 
 
 class Output(NamedTuple):
-    """``log_prob`` (N, C); the reconstructions by term; ``nodes`` of the graph and of its views, each (N, H)."""
+    """``log_prob`` (N, C); the utterances after fusion; ``nodes`` of the graph and of its views, each (N, H)."""
 
     log_prob: Tensor
-    reconstructions: dict[str, Reconstruction]
+    fused: Fused
     nodes: tuple[Tensor, ...]
 
 
@@ -29,7 +30,7 @@ class Joyful(nn.Module):
     def __init__(self, widths: tuple[int, ...], speakers: int, classes: int, config: Architecture) -> None:
         super().__init__()
         hidden = config.graph.hidden
-        self.fusion = AutoFusion(widths, config.fusion)
+        self.fusion = fusion.build(widths, config.fusion)
         self.context = TransformerContext(2 * config.fusion.latent, hidden, config.context)
         self.relational = RelationalConv(hidden, hidden, 2 * speakers**2)
         self.attentive = AttentiveConv(config.graph)
@@ -47,7 +48,7 @@ class Joyful(nn.Module):
         views = [random_view(x, batch.edges, contrastive) for _ in range(2)] if contrastive else []
         nodes = self.relational(*stack_views(x, batch.edges, views)).split(x.size(0))
         log_prob = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.edges)], -1))
-        return Output(log_prob, fused.reconstructions, nodes)
+        return Output(log_prob, fused, nodes)
 
 
 class Classifier(nn.Module):

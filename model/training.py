@@ -14,7 +14,7 @@ from model.batch import Batch, Conversations
 from model.config import RunConfig
 from model.data import DEV, TEST, TRAIN, Dataset
 from model.network import Joyful
-from model.objective import TERMS, Objective
+from model.objective import Objective
 from model.seeding import INIT, ORDER, STEP, generator, reseed
 
 Metrics = Mapping[str, float]
@@ -63,7 +63,9 @@ class Trainer:
         reseed(seed, INIT)
         self.network = Joyful(self.data.widths, self.data.speakers, self.data.classes, config.model).to(device)
         count = np.bincount(dataset.label[dataset.split == TRAIN], minlength=self.data.classes)
-        self.objective = Objective.of(config.loss, torch.as_tensor(count, dtype=torch.float32).to(device))
+        self.objective = Objective.of(
+            config.loss, torch.as_tensor(count, dtype=torch.float32).to(device), config.model.fusion.gated
+        )
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.training.learning_rate,
@@ -101,7 +103,7 @@ class Trainer:
         training = self.config.training
         self.network.train()
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
-        total, seen = torch.zeros(len(TERMS), device=self.objective.weight.device), 0
+        total, seen = torch.zeros(len(self.objective.names), device=self.objective.weight.device), 0
         for step, batch in enumerate(self.data.batches(order, training.batch_size, self.config.model.graph)):
             reseed(self.seed, STEP, epoch, step)
             total += self._step(batch) * len(batch.label)
@@ -128,8 +130,9 @@ class Trainer:
         weighted = raw * self.objective.weight.double()
         total = weighted.sum()
         columns = {"loss": raw, "weighted": weighted, "share": weighted / total}
+        names = self.objective.names
         split = {
-            f"train/{key}/{term}": float(x) for key, xs in columns.items() for term, x in zip(TERMS, xs, strict=True)
+            f"train/{key}/{term}": float(x) for key, xs in columns.items() for term, x in zip(names, xs, strict=True)
         }
         return {"train/loss/total": float(total), **split}
 
@@ -147,5 +150,5 @@ class Trainer:
         return Prediction(
             label=torch.cat(label).cpu().numpy(),
             probability=torch.cat(probability).cpu().numpy(),
-            terms={term: float(x) for term, x in zip(TERMS, mean, strict=True) if term != "contrastive"},
+            terms={term: float(x) for term, x in zip(self.objective.names, mean, strict=True) if term != "contrastive"},
         )

@@ -1,6 +1,9 @@
 """The loss: its terms, their kinds and weights.
 
-    total = classification + w_cl * contrastive + w_enc * (reconstruction_global + reconstruction_inter)
+    total = classification + w_cl * contrastive
+          + w_enc * (reconstruction_global + reconstruction_inter + w_gate * gate)
+
+The last term exists where the fusion has gates.
 
 A new kind of a term is one new file beside these, named in the union of that term below.
 """
@@ -24,21 +27,24 @@ __all__ = ["MSE", "NLL", "ClassificationLoss", "Focal", "InfoNCE", "Losses", "Re
 
 
 class Losses(Config):
-    """Kinds and weights of the terms; ``encoder_weight`` is that of the fusion encoder's two reconstructions."""
+    """Kinds and weights of the terms; ``encoder_weight`` is that of all terms of the fusion encoder."""
 
     classification: ClassificationLoss = NLL()
     class_weight: ClassWeight = "none"
     reconstruction: ReconstructionLoss = MSE()
     encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
+    gate_weight: Annotated[NonNegativeFloat, Field(title="gate")] = 0.01
     contrastive: InfoNCE = InfoNCE()
 
-    def weights(self) -> dict[str, float]:
-        """Weight of each term in the total."""
+    def weights(self, gated: bool) -> dict[str, float]:
+        """Weight of each term in the total; ``gated`` says whether the fusion has gates."""
+        gate = {"gate": self.encoder_weight * self.gate_weight} if gated else {}
         return {
             "classification": 1.0,
             "contrastive": self.contrastive.weight,
             "reconstruction_global": self.encoder_weight,
             "reconstruction_inter": self.encoder_weight,
+            **gate,
         }
 
     def check_classes(self, classes: int) -> None:

@@ -9,7 +9,6 @@ import torch
 from model import training
 from model.config import RunConfig
 from model.data import DEV, TEST, Dataset
-from model.objective import TERMS
 from model.seeding import STEP, reseed
 from model.training import Fit, Trainer
 
@@ -61,21 +60,23 @@ def test_cells_of_one_seed_share_their_random_numbers(dataset: Dataset) -> None:
     assert torch.equal(*drawn)
 
 
+@pytest.mark.parametrize("fusion", ["auto_fusion", "hierarchical"])
 @pytest.mark.parametrize("classification", ["nll", "focal"])
 @pytest.mark.parametrize("reconstruction", ["mse", "smooth_l1"])
-def test_the_breakdown_adds_up(dataset: Dataset, classification: str, reconstruction: str) -> None:
-    kinds = RunConfig.model_validate(
-        {"loss": {"classification": {"kind": classification}, "reconstruction": {"kind": reconstruction}}}
-    ).loss
-    result = fit(dataset, classification=kinds.classification, reconstruction=kinds.reconstruction)
-    weights = kinds.weights()
+def test_the_breakdown_adds_up(dataset: Dataset, classification: str, reconstruction: str, fusion: str) -> None:
+    loss = {"classification": {"kind": classification}, "reconstruction": {"kind": reconstruction}}
+    settings = {"loss": loss, "model": {"fusion": {"kind": fusion}}, "training": {"epochs": 2}}
+    kinds = RunConfig.model_validate(settings)
+    result = Trainer(kinds, dataset, 0, CPU).fit()
+    weights = kinds.loss.weights(gated=fusion == "hierarchical")
+    assert ("gate" in weights) == ("train/loss/gate" in result.history[0])
     for metrics in result.history:
-        weighted = [metrics[f"train/weighted/{term}"] for term in TERMS]
-        raw = [weights[term] * metrics[f"train/loss/{term}"] for term in TERMS]
+        weighted = [metrics[f"train/weighted/{term}"] for term in weights]
+        raw = [weights[term] * metrics[f"train/loss/{term}"] for term in weights]
         assert metrics["train/loss/total"] == pytest.approx(sum(weighted), rel=1e-6)
         assert weighted == pytest.approx(raw, rel=1e-6)
-        assert sum(metrics[f"train/share/{term}"] for term in TERMS) == pytest.approx(1)
-        assert all(metrics[f"train/loss/{term}"] > 0 for term in TERMS)
+        assert sum(metrics[f"train/share/{term}"] for term in weights) == pytest.approx(1)
+        assert all(metrics[f"train/loss/{term}"] > 0 for term in weights)
 
 
 def test_training_lowers_the_loss_and_beats_chance() -> None:

@@ -15,12 +15,14 @@ from mlflow.entities import Run
 
 from ablations.record import Kind, Outcome, Plan, RunRecord, Tag
 from ablations.settings import leaves
-from model.objective import TERMS
+from model.losses import Losses
 from runners import ledger
 from runners.executors import Message, Progress
 from runners.store import StoreError, connect
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, Store, run
+
+TERMS = tuple(Losses().weights(gated=False))
 
 
 @pytest.fixture(scope="module")
