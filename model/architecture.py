@@ -48,6 +48,27 @@ class Transformer(Config):
     dropout: Dropout = 0.3
 
 
+class LSTM(Config):
+    """Bidirectional LSTM over the utterances of a dialogue; ``hidden`` in each direction, dropout between layers."""
+
+    kind: Literal["lstm"] = "lstm"
+    layers: PositiveInt = 2
+    hidden: PositiveInt = 32
+    dropout: Dropout = 0.3
+
+
+class GRU(Config):
+    """Bidirectional GRU, sizes as those of the LSTM."""
+
+    kind: Literal["gru"] = "gru"
+    layers: PositiveInt = 2
+    hidden: PositiveInt = 32
+    dropout: Dropout = 0.3
+
+
+Context = Transformer | LSTM | GRU
+
+
 class Graph(Config):
     """Window of neighbours, width of the relational convolution (H) and heads (K) of the transformer convolution."""
 
@@ -61,15 +82,14 @@ class Architecture(Config):
     """The network from fusion to classifier. ``dropout`` is that of the classifier."""
 
     fusion: Annotated[Fusion, Field(discriminator="kind")] = AutoFusion()
-    context: Transformer = Transformer()
+    context: Annotated[Context, Field(discriminator="kind")] = Transformer()
     graph: Graph = Graph()
     dropout: Dropout = 0.3
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "Architecture":
         width = 2 * self.fusion.latent
-        if width % self.context.heads:
-            raise ValueError(
-                f"context.heads ({self.context.heads}) must divide the fused width 2 * fusion.latent ({width})"
-            )
+        heads = self.context.heads if self.context.kind == "transformer" else 1
+        if width % heads:
+            raise ValueError(f"context.heads ({heads}) must divide the fused width 2 * fusion.latent ({width})")
         return self

@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model import fusion
+from model import context, fusion
 from model.architecture import Architecture
 from model.batch import Batch
-from model.context import TransformerContext
 from model.fusion.parts import Fused
 from model.graph import AttentiveConv, RelationalConv
 from model.losses import InfoNCE
@@ -31,7 +30,7 @@ class Joyful(nn.Module):
         super().__init__()
         hidden = config.graph.hidden
         self.fusion = fusion.build(widths, config.fusion)
-        self.context = TransformerContext(2 * config.fusion.latent, hidden, config.context)
+        self.context = context.build(2 * config.fusion.latent, hidden, config.context)
         self.relational = RelationalConv(hidden, hidden, 2 * speakers**2)
         self.attentive = AttentiveConv(config.graph)
         self.classifier = Classifier(hidden * (1 + config.graph.heads), hidden, classes, config.dropout)

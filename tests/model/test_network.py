@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from model.architecture import Architecture, Graph
+from model.architecture import GRU, LSTM, Architecture, Graph, Hierarchical
 from model.batch import Batch, Conversations
 from model.config import RunConfig
 from model.data import Synthetic
@@ -16,9 +16,17 @@ from model.views import random_view, stack_views
 DATA = Synthetic(dialogues=8)
 
 
-def network(data: Conversations) -> Joyful:
+ARCHITECTURES = [
+    Architecture(),
+    Architecture(fusion=Hierarchical()),
+    Architecture(context=LSTM()),
+    Architecture(context=GRU(layers=1)),
+]
+
+
+def network(data: Conversations, architecture: Architecture = ARCHITECTURES[0]) -> Joyful:
     reseed(0)
-    return Joyful(data.widths, data.speakers, data.classes, Architecture()).double().eval()
+    return Joyful(data.widths, data.speakers, data.classes, architecture).double().eval()
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +38,11 @@ def batch(data: Conversations, *dialogues: int) -> Batch:
     return data.batch(torch.tensor(dialogues).numpy(), Graph())
 
 
-def test_a_dialogue_is_classified_alike_alone_and_beside_others(data: Conversations) -> None:
-    net = network(data)
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.fusion.kind}-{a.context.kind}")
+def test_a_dialogue_is_classified_alike_alone_and_beside_others(
+    data: Conversations, architecture: Architecture
+) -> None:
+    net = network(data, architecture)
     together = net(batch(data, 0, 1, 2)).log_prob
     alone = torch.cat([net(batch(data, i)).log_prob for i in range(3)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)

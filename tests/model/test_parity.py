@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import RGCNConv
 
 from model import architecture
-from model.context import TransformerContext
+from model.context.transformer import Transformer
 from model.fusion.auto_fusion import AutoFusion
 from model.fusion.hierarchical import Hierarchical
 from model.fusion.parts import Fused
@@ -144,7 +144,7 @@ def test_context_of_padded_batch_equals_each_dialogue_alone(fixture: Fixture) ->
         feed_forward=fixture.shape(f"{prefix}0.linear1.weight")[0],
     )
     out = fixture.shape("context.transformer_out.weight")[0]
-    context = fixture.fill(TransformerContext(width, out, config), _context_name)
+    context = fixture.fill(Transformer(width, out, config), _context_name)
     longest = max(fixture.lengths)
     present = torch.arange(longest) < torch.tensor(fixture.lengths)[:, None]
     slot = present.flatten().nonzero()[:, 0]

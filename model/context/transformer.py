@@ -1,12 +1,12 @@
-"""Context of an utterance: what was said around it in the dialogue."""
+"""Context by self-attention."""
 
 import torch
 from torch import Tensor, nn
 
-from model.architecture import Transformer
+from model.architecture import Transformer as Config
 
 
-class TransformerContext(nn.Module):
+class Transformer(nn.Module):
     """Transformer encoder over each dialogue, then a linear map to the graph's width (Li et al. 2023, section 3.3).
 
     Padding is masked; the published code has no mask, so that there the result of a short dialogue depends on the
@@ -14,7 +14,7 @@ class TransformerContext(nn.Module):
     relations.
     """
 
-    def __init__(self, width: int, out: int, config: Transformer) -> None:
+    def __init__(self, width: int, out: int, config: Config) -> None:
         super().__init__()
         layer = nn.TransformerEncoderLayer(width, config.heads, config.feed_forward, config.dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
