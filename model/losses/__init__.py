@@ -15,15 +15,16 @@ from pydantic import Field, NonNegativeFloat
 from model.base import Config, DataError
 from model.losses.class_weight import ClassWeight
 from model.losses.focal import Focal
+from model.losses.huber import Huber
 from model.losses.infonce import InfoNCE
 from model.losses.mse import MSE
 from model.losses.nll import NLL
 from model.losses.smooth_l1 import SmoothL1
 
 ClassificationLoss = Annotated[NLL | Focal, Field(discriminator="kind")]
-ReconstructionLoss = Annotated[MSE | SmoothL1, Field(discriminator="kind")]
+ReconstructionLoss = Annotated[MSE | SmoothL1 | Huber, Field(discriminator="kind")]
 
-__all__ = ["MSE", "NLL", "ClassificationLoss", "Focal", "InfoNCE", "Losses", "ReconstructionLoss", "SmoothL1"]
+__all__ = ["MSE", "NLL", "ClassificationLoss", "Focal", "Huber", "InfoNCE", "Losses", "ReconstructionLoss", "SmoothL1"]
 
 
 class Losses(Config):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.base import DataError
-from model.losses import MSE, NLL, Focal, InfoNCE, Losses, SmoothL1
+from model.losses import MSE, NLL, Focal, Huber, InfoNCE, Losses, SmoothL1
 from model.losses.class_weight import class_weights
 
 LOG_PROB = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4]], dtype=torch.float64).log()
@@ -37,6 +37,20 @@ def test_smooth_l1_is_that_of_torch(beta: float, seed: int) -> None:
     output = 3 * torch.randn(4, 6, generator=torch.Generator().manual_seed(seed))
     expected = F.smooth_l1_loss(output, torch.zeros(4, 6), beta=beta, reduction="none").mean(-1)
     torch.testing.assert_close(SmoothL1(beta=beta)(output, torch.zeros(4, 6)), expected)
+
+
+@given(st.floats(0.05, 4), st.integers(0, 2**31))
+def test_huber_is_that_of_torch_and_smooth_l1_times_its_width(delta: float, seed: int) -> None:
+    output, target = 3 * torch.randn(4, 6, generator=torch.Generator().manual_seed(seed)), torch.zeros(4, 6)
+    expected = F.huber_loss(output, target, delta=delta, reduction="none").mean(-1)
+    torch.testing.assert_close(Huber(delta=delta)(output, target), expected)
+    torch.testing.assert_close(delta * SmoothL1(beta=delta)(output, target), expected)
+
+
+def test_large_errors_count_linearly_and_small_ones_as_half_a_square() -> None:
+    far, near, zero = torch.full((1, 3), 1e3), torch.full((1, 3), 1e-3), torch.zeros(1, 3)
+    assert SmoothL1()(far, zero).item() == pytest.approx(1e3, rel=1e-3)
+    assert Huber()(near, zero).item() == pytest.approx(MSE()(near, zero).item() / 2)
 
 
 @pytest.mark.parametrize("loss", [NLL(), Focal(), Focal(gamma=0.5)])

@@ -1,0 +1,37 @@
+"""Huber loss of a reconstruction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import PositiveFloat
+
+from model.base import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Huber(Config):
+    """Quadratic below ``delta``, linear above (Huber 1964).
+
+    ``l_n = mean_d ( e^2 / 2 if |e| < delta else delta (|e| - delta / 2) )`` with ``e = o_nd - t_nd``: ``delta`` times
+    the smooth L1 loss with ``beta = delta``, so that small errors weigh the same whatever ``delta`` is.
+    """
+
+    kind: Literal["huber"] = "huber"
+    delta: PositiveFloat = 1.0
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each utterance.
+
+        Args:
+            output: (N, D) reconstruction.
+            target: (N, D) what it reconstructs.
+
+        Returns:
+            (N,) losses.
+        """
+        error = (output - target).abs()
+        inside = error.clamp(max=self.delta)
+        return (inside * (error - inside / 2)).mean(-1)
