@@ -7,6 +7,7 @@ from torch import Tensor
 
 from model.losses import Losses
 from model.losses.class_weight import class_weights
+from model.losses.smoothing import targets
 from model.network import Output
 
 
@@ -39,7 +40,8 @@ class Objective:
     def terms(self, output: Output, label: Tensor) -> Tensor:
         """(K,) raw terms; those that the output has no part for (no views were drawn) are 0."""
         weight = self.class_weight[label]
-        values = {"classification": (weight * self.losses.classification(output.log_prob, label)).sum() / weight.sum()}
+        target = targets(label, output.log_prob, self.losses.label_smoothing)
+        values = {"classification": (weight * self.losses.classification(output.log_prob, target)).sum() / weight.sum()}
         for name, (reconstructed, target) in output.fused.reconstructions.items():
             values[name] = self.losses.reconstruction(reconstructed, target).mean()
         if output.fused.gate is not None:

@@ -32,6 +32,7 @@ class Losses(Config):
 
     classification: ClassificationLoss = NLL()
     class_weight: ClassWeight = "none"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     reconstruction: ReconstructionLoss = MSE()
     encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
     gate_weight: Annotated[NonNegativeFloat, Field(title="gate")] = 0.01

@@ -9,7 +9,10 @@ from pydantic import Field, PositiveFloat
 if TYPE_CHECKING:
     from torch import Tensor
 
-ClassWeight = Literal["none", "inverse_frequency"] | Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
+BETA = 0.999
+
+Kind = Literal["none", "inverse_frequency", "effective_number"]
+ClassWeight = Kind | Annotated[tuple[PositiveFloat, ...], Field(min_length=2)]
 
 
 def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
@@ -19,8 +22,9 @@ def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
     ``torch.nn.functional.nll_loss`` does): ``sum_n w[y_n] l_n / sum_n w[y_n]``.
 
     Args:
-        setting: ``none`` for 1, ``inverse_frequency`` for ``N / (C n_c)`` (a class without a training utterance gets
-            the weight of a class with one), or the C weights.
+        setting: ``none`` for 1; ``inverse_frequency`` for ``N / (C n_c)``; ``effective_number`` for
+            ``1 / (1 - b^{n_c})`` with b = .999, scaled to a mean of 1 over the classes (Cui et al. 2019, equation 2);
+            or the C weights. A class without a training utterance gets the weight of a class with one.
         count: (C,) training utterances ``n_c`` of each class, floating point.
 
     Returns:
@@ -30,4 +34,7 @@ def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
         return count.new_ones(len(count))
     if setting == "inverse_frequency":
         return count.sum() / (len(count) * count.clamp(min=1))
+    if setting == "effective_number":
+        weight = 1 / (1 - BETA ** count.clamp(min=1))
+        return weight / weight.mean()
     return count.new_tensor(setting)

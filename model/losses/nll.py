@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class NLL(Config):
-    """``l_n = -log p_n[y_n]``."""
+    """``l_n = -sum_c q_nc log p_nc``: of a label without smoothing ``-log p_n[y_n]``."""
 
     kind: Literal["nll"] = "nll"
 
-    def __call__(self, log_prob: Tensor, label: Tensor) -> Tensor:
+    def __call__(self, log_prob: Tensor, target: Tensor) -> Tensor:
         """Loss of each utterance.
 
         Args:
             log_prob: (N, C) log-probabilities.
-            label: (N,) class indices.
+            target: (N, C) target distribution ``q``.
 
         Returns:
             (N,) losses in nats.
         """
-        return -log_prob.gather(1, label[:, None])[:, 0]
+        return -(target * log_prob).sum(-1)

@@ -124,7 +124,7 @@ MISTAKES = {
     "duplicate key": ("seeds: 5", "seeds: 5\nseeds: 6", "m.yaml: line 16: the key 'seeds' stands twice, first on line 15"),
     "baseline no cell": ("encoder_weight: 0.05", "encoder_weight: 0.07", "m.yaml: line 7: the baseline (enc=0.07-"),
     "baseline unknown": ("baseline: base", "baseline: best", "m.yaml: line 7: no cell 'best'; the baseline is one of: base"),
-    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, reconstruction, encoder_weight, gate_weight, contrastive"),
+    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, label_smoothing, reconstruction, encoder_weight, gate_weight, contrastive"),
     "study name": ("study: loss", "study: My Loss", "m.yaml: line 5: study: string should match pattern"),
     "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1' or 'test/accuracy', got 'test/f1'"),
     "seeds": ("seeds: 5", "seeds: [1, 1]", "seeds: one stands twice in [1, 1]"),

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from model.base import DataError
 from model.losses import MSE, NLL, Focal, Huber, InfoNCE, Losses, SmoothL1
 from model.losses.class_weight import class_weights
+from model.losses.smoothing import targets
 
 LOG_PROB = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4]], dtype=torch.float64).log()
 LABEL = torch.tensor([0, 1, 0])
+TARGET = targets(LABEL, LOG_PROB, 0.0)
 
 
 def test_fixed_values() -> None:
-    assert NLL()(LOG_PROB, LABEL).tolist() == pytest.approx([-math.log(0.7), -math.log(0.9), -math.log(0.3)])
+    assert NLL()(LOG_PROB, TARGET).tolist() == pytest.approx([-math.log(0.7), -math.log(0.9), -math.log(0.3)])
     focal = [-((1 - p) ** 2) * math.log(p) for p in (0.7, 0.9, 0.3)]
-    assert Focal(gamma=2.0)(LOG_PROB, LABEL).tolist() == pytest.approx(focal)
+    assert Focal(gamma=2.0)(LOG_PROB, TARGET).tolist() == pytest.approx(focal)
     output, target = torch.tensor([[0.0, 0.5, 3.0]]), torch.zeros(1, 3)
     assert MSE()(output, target).item() == pytest.approx((0.25 + 9) / 3)
     assert SmoothL1()(output, target).item() == pytest.approx((0.125 + 2.5) / 3)
@@ -28,7 +30,7 @@ def test_fixed_values() -> None:
 @given(st.floats(0.1, 5), st.integers(0, 2**31))
 def test_focal_without_gamma_is_scaled_nll(alpha: float, seed: int) -> None:
     log_prob = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)).log_softmax(-1)
-    label = torch.arange(5) % 4
+    label = targets(torch.arange(5) % 4, log_prob, 0.0)
     torch.testing.assert_close(Focal(alpha=alpha, gamma=0.0)(log_prob, label), alpha * NLL()(log_prob, label))
 
 
@@ -57,9 +59,29 @@ def test_large_errors_count_linearly_and_small_ones_as_half_a_square() -> None:
 @pytest.mark.parametrize("scale", [0.0, 30.0, 300.0])
 def test_classification_gradients_are_finite_at_extreme_logits(loss: NLL | Focal, scale: float) -> None:
     logits = (scale * torch.tensor([[1.0, -1.0], [-1.0, 1.0]])).requires_grad_()
-    torch.autograd.backward(loss(logits.log_softmax(-1), torch.tensor([0, 0])).sum())
+    target = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    torch.autograd.backward(loss(logits.log_softmax(-1), target).sum())
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+@given(st.floats(0, 0.9), st.integers(0, 2**31))
+def test_smoothed_nll_is_that_of_torch(smoothing: float, seed: int) -> None:
+    logits = torch.randn(5, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    label = torch.arange(5) % 4
+    target = targets(label, logits, smoothing)
+    torch.testing.assert_close(target.sum(1), torch.ones(5, dtype=torch.float64))
+    expected = F.cross_entropy(logits, label, label_smoothing=smoothing, reduction="none")
+    torch.testing.assert_close(NLL()(logits.log_softmax(-1), target), expected)
+
+
+def test_class_weights_of_effective_number_lie_between_equal_and_inverse_frequency() -> None:
+    count = torch.tensor([1000.0, 10.0], dtype=torch.float64)
+    inverse, effective = class_weights("inverse_frequency", count), class_weights("effective_number", count)
+    expected = [1 / (1 - 0.999**1000), 1 / (1 - 0.999**10)]
+    assert (effective / effective[0]).tolist() == pytest.approx([1, expected[1] / expected[0]])
+    assert effective.mean() == pytest.approx(1)
+    assert 1 < effective[1] / effective[0] < inverse[1] / inverse[0]
 
 
 def test_class_weights_of_inverse_frequency_balance_the_classes() -> None:
