@@ -71,10 +71,10 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.Da
                 "n": f"{row['n']}" if row["n"] == planned else f"{row['n']} of {planned}",
                 "mean": _number(row["mean"]),
                 "95 % interval": _interval(row["low"], row["high"]),
-                "difference": DASH if is_baseline else _number(row["difference"], "+.3f"),
+                "difference": DASH if is_baseline else _number(row["difference"], "+z.3f"),
                 "95 % interval (joint)": DASH
                 if is_baseline
-                else _interval(row["difference_low"], row["difference_high"], "+.3f"),
+                else _interval(row["difference_low"], row["difference_high"], "+z.3f"),
                 "p (adjusted)": DASH if is_baseline else _p(row["p"]),
             }
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ablations.record import Plan
 from analysis.figures.heatmap import axes_of
@@ -58,6 +59,7 @@ def draw(long: pd.DataFrame, names: Sequence[str], score: str) -> Figure:
                 errorbar=lambda x: (x.min(), x.max()), legend="full" if last and part == "loss" else False,
             )  # fmt: skip
             ax.set_ylabel("weighted term" if part == "loss" else score)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             if part == "loss":
                 # A term of weight 0 has no place on a logarithmic axis.
                 ax.set_yscale("log", nonpositive="mask")
