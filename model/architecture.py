@@ -13,26 +13,28 @@ from model.base import Config
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-class AutoFusion(Config):
+class FusionSizes(Config):
     """Width of the projections that attend (P), of the hidden layers (F) and of each of the two latents (L)."""
+
+    projection: PositiveInt = 32
+    hidden: PositiveInt = 64
+    latent: PositiveInt = 32
+
+
+class AutoFusion(FusionSizes):
+    """Fusion by two autoencoders."""
 
     gated: ClassVar[bool] = False
 
     kind: Literal["auto_fusion"] = "auto_fusion"
-    projection: PositiveInt = 32
-    hidden: PositiveInt = 64
-    latent: PositiveInt = 32
 
 
-class Hierarchical(Config):
-    """The same sizes for the fusion with gates, whose regularisation is a term of the loss."""
+class Hierarchical(FusionSizes):
+    """Fusion with gates, whose regularisation is a term of the loss."""
 
     gated: ClassVar[bool] = True
 
     kind: Literal["hierarchical"] = "hierarchical"
-    projection: PositiveInt = 32
-    hidden: PositiveInt = 64
-    latent: PositiveInt = 32
 
 
 Fusion = AutoFusion | Hierarchical
@@ -48,22 +50,24 @@ class Transformer(Config):
     dropout: Dropout = 0.3
 
 
-class LSTM(Config):
-    """Bidirectional LSTM over the utterances of a dialogue; ``hidden`` in each direction, dropout between layers."""
+class RecurrentSizes(Config):
+    """Bidirectional over the utterances of a dialogue; ``hidden`` in each direction, dropout between layers."""
+
+    layers: PositiveInt = 2
+    hidden: PositiveInt = 32
+    dropout: Dropout = 0.3
+
+
+class LSTM(RecurrentSizes):
+    """Long short-term memory."""
 
     kind: Literal["lstm"] = "lstm"
-    layers: PositiveInt = 2
-    hidden: PositiveInt = 32
-    dropout: Dropout = 0.3
 
 
-class GRU(Config):
-    """Bidirectional GRU, sizes as those of the LSTM."""
+class GRU(RecurrentSizes):
+    """Gated recurrent units."""
 
     kind: Literal["gru"] = "gru"
-    layers: PositiveInt = 2
-    hidden: PositiveInt = 32
-    dropout: Dropout = 0.3
 
 
 Context = Transformer | LSTM | GRU

@@ -71,7 +71,10 @@ def refusals(uri: str) -> Iterator[None]:
 def _require_writable(path: Path) -> None:
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)) as connection:
+            # The lock alone is given for a file that may only be read; the write is never committed.
             connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE ablation_probe (x)")
+            connection.rollback()
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be written: {error}; choose another with --tracking-uri") from error
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.architecture import Fusion
+from model.architecture import FusionSizes
 
 
 class Reconstruction(NamedTuple):
@@ -32,7 +32,7 @@ class Fused(NamedTuple):
 class Autoencoder(nn.Module):
     """``z = relu(W2 tanh(W1 x))`` and ``x' = W4 tanh(W3 z)`` (Sahu and Vechtomova 2021, AutoFusion)."""
 
-    def __init__(self, width: int, config: Fusion) -> None:
+    def __init__(self, width: int, config: FusionSizes) -> None:
         super().__init__()
         self.encode = encoder(width, config)
         self.decode = decoder(width, config)
@@ -43,13 +43,13 @@ class Autoencoder(nn.Module):
         return latent, Reconstruction(self.decode(latent), x)
 
 
-def encoder(width: int, config: Fusion) -> nn.Sequential:
+def encoder(width: int, config: FusionSizes) -> nn.Sequential:
     """(N, D) to (N, L)."""
     first, second = nn.Linear(width, config.hidden), nn.Linear(config.hidden, config.latent)
     return nn.Sequential(first, nn.Tanh(), second, nn.ReLU())
 
 
-def decoder(width: int, config: Fusion) -> nn.Sequential:
+def decoder(width: int, config: FusionSizes) -> nn.Sequential:
     """(N, L) to (N, D)."""
     return nn.Sequential(nn.Linear(config.latent, config.hidden), nn.Tanh(), nn.Linear(config.hidden, width))
 

@@ -32,6 +32,11 @@ class Huber(Config):
         Returns:
             (N,) losses.
         """
-        error = (output - target).abs()
-        inside = error.clamp(max=self.delta)
-        return (inside * (error - inside / 2)).mean(-1)
+        return huber(output, target, self.delta)
+
+
+def huber(output: Tensor, target: Tensor, width: float) -> Tensor:
+    """(N,) Huber losses of (N, D). With ``c = min(|e|, width)`` both branches are ``c (|e| - c / 2)``."""
+    error = (output - target).abs()
+    inside = error.clamp(max=width)
+    return (inside * (error - inside / 2)).mean(-1)

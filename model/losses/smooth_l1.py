@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import PositiveFloat
 
 from model.base import Config
+from model.losses.huber import huber
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,4 @@ class SmoothL1(Config):
         Returns:
             (N,) losses.
         """
-        # With c = min(|e|, beta) both branches are c (|e| - c / 2) / beta: two fewer kernels than a select.
-        error = (output - target).abs()
-        inside = error.clamp(max=self.beta)
-        return (inside * (error - inside / 2)).mean(-1) / self.beta
+        return huber(output, target, self.beta) / self.beta
