@@ -197,6 +197,11 @@ class RunRecord:
         if finished and not all(map(math.isfinite, self.final.values())):
             raise SchemaError("a finished run has a final metric that is not finite")
 
+    @property
+    def reason(self) -> str:
+        """Last line of the error, which names it; empty unless failed."""
+        return (self.error or "").strip().rpartition("\n")[2]
+
 
 def canonical(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""

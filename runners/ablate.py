@@ -105,7 +105,6 @@ def _executor(name: ExecutorName, jobs: int | None, address: str | None, gpus_pe
         from runners.executors.inprocess import InProcess
 
         return InProcess()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from runners.executors.ray_tune import RayTune
 
     return RayTune(jobs or (None if address else _cores()), address, gpus_per_trial)

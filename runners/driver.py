@@ -88,6 +88,8 @@ class Driver:
         return tracker
 
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
+        if not runs:
+            return 0
         spec_of = {run.run_key: run for run in runs}
         with ProgressView(self.console, len(runs), self.executor.jobs) as view:
 
@@ -98,8 +100,7 @@ class Driver:
                 if isinstance(message, RunRecord):
                     view.ended(spec.name, message)
 
-            if runs:
-                self.executor.run(make_packs(runs), report)
+            self.executor.run(make_packs(runs), report)
         return view.failed
 
     def _say(self, text: str) -> None:

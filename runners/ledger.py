@@ -39,9 +39,13 @@ class Ledger:
         """Runs of one kind."""
         return [run for run in self.runs if run.tags.get(Tag.KIND) == kind]
 
+    def complete(self) -> list[StoredRun]:
+        """Runs of cells that are complete, diverged ones included."""
+        return [run for run in self.of(Kind.CELL) if run.status == "FINISHED"]
+
     def done(self) -> set[str]:
-        """Run keys that are complete, diverged ones included."""
-        return {run.tags[Tag.RUN_KEY] for run in self.of(Kind.CELL) if run.status == "FINISHED"}
+        """Run keys of the complete runs."""
+        return {run.tags[Tag.RUN_KEY] for run in self.complete()}
 
     def failed(self, plan: Plan) -> int:
         """Planned runs that failed and have not been repeated."""
@@ -52,16 +56,12 @@ class Ledger:
         """Complete runs, by other code or data, of cells and seeds that are missing."""
         done = self.done()
         wanted = {(cell.cell_id, str(seed)): key for key, (cell, seed) in plan.run_keys().items() if key not in done}
-        keys = [
-            (run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY])
-            for run in self.of(Kind.CELL)
-            if run.status == "FINISHED"
-        ]
+        keys = [(run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY]) for run in self.complete()]
         return sum(wanted.get((cell, seed), key) != key for cell, seed, key in keys)
 
     def seconds(self) -> float | None:
         """Mean duration of the complete runs; None without one."""
-        known = [run.duration for run in self.of(Kind.CELL) if run.status == "FINISHED" and run.duration is not None]
+        known = [run.duration for run in self.complete() if run.duration is not None]
         return sum(known) / len(known) if known else None
 
 

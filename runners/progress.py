@@ -47,7 +47,7 @@ class ProgressView:
         self.diverged += record.outcome is Outcome.DIVERGED
         self.failed += record.outcome is Outcome.FAILED
         if record.outcome is Outcome.FAILED:
-            self._failed(name, (record.error or "").strip().rpartition("\n")[2])
+            self._failed(name, record.reason)
         self.bar.update(self.task, completed=self.done, state=self.state())
         due = time.monotonic() - self.printed > LINE_SECONDS or self.done == self.total
         if due and not self.console.is_terminal:

@@ -185,7 +185,7 @@ def _run_tags(record: RunRecord) -> "list[RunTag]":
 
     tags = {Tag.OUTCOME: record.outcome, **record.environment}
     if record.error:
-        tags[Tag.ERROR] = record.error.strip().rpartition("\n")[2][:ERROR_TAG]
+        tags[Tag.ERROR] = record.reason[:ERROR_TAG]
     return [RunTag(key, str(value)) for key, value in tags.items()]
 
 
