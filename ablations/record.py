@@ -150,15 +150,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Test utterances in data order: dialogue and position, true and predicted class, (N, C) probabilities."""
+    """Test utterances in data order: dialogue and position, true and predicted class, (N, C) probabilities.
+
+    Where an utterance has any number of labels, ``label`` and ``predicted`` are (N, C) of 0 and 1, and ``confusion``
+    has for each label the true negatives, false positives, false negatives and true positives.
+    """
 
     label_names: tuple[str, ...]
     dialogue: tuple[int, ...]
     position: tuple[int, ...]
-    label: tuple[int, ...]
-    predicted: tuple[int, ...]
+    label: tuple[int, ...] | tuple[tuple[int, ...], ...]
+    predicted: tuple[int, ...] | tuple[tuple[int, ...], ...]
     probability: tuple[tuple[float, ...], ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an utterance has any number of labels instead of one class."""
+        return isinstance(self.label[0], tuple)
 
 
 @dataclass(frozen=True, slots=True)

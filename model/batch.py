@@ -17,8 +17,8 @@ from model.graph import Edges, window_edges
 class Batch(NamedTuple):
     """B whole dialogues with N utterances; T is the longest.
 
-    ``features`` (N, D), ``label`` (N,), ``slot`` (N,) place in the flattened (B, T) grid, ``padding`` (B, T), and
-    the ``edges``.
+    ``features`` (N, D), ``label`` (N,) or (N, C), ``slot`` (N,) place in the flattened (B, T) grid, ``padding``
+    (B, T), and the ``edges``.
     """
 
     features: Tensor
@@ -34,7 +34,7 @@ class Conversations:
 
     Attributes:
         features: (N, D) modalities side by side.
-        label: (N,) classes.
+        label: (N,) classes, or (N, C) labels.
         speaker: (N,) speaker within the dialogue.
         start: (dialogues,) first utterance of each dialogue, on the host.
         length: (dialogues,) utterances of each dialogue, on the host.

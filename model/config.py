@@ -2,22 +2,29 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from model.architecture import Architecture
 from model.base import Config
-from model.data import DataConfig, Synthetic
+from model.data import DataConfig, Dataset, Synthetic
 from model.losses import Losses
 
 
 class Training(Config):
-    """AdamW over whole dialogues; the epoch is chosen on dev by ``select``."""
+    """AdamW over whole dialogues; the epoch is chosen on dev by ``select``.
+
+    The gradients of the terms are measured at the first step of each epoch and every ``monitor_every`` steps after it;
+    that changes no result.
+    """
 
     epochs: PositiveInt = 12
     batch_size: Annotated[PositiveInt, Field(description="dialogues a step")] = 8
     learning_rate: Annotated[PositiveFloat, Field(title="lr")] = 3e-3
     weight_decay: NonNegativeFloat = 1e-2
     gradient_clip: Annotated[PositiveFloat, Field(description="largest norm of the gradient")] = 5.0
+    monitor_every: Annotated[
+        NonNegativeInt, Field(description="steps between measurements of the terms' gradients; 0 for none")
+    ] = 20
     select: Literal["weighted_f1", "macro_f1", "accuracy"] = "weighted_f1"
 
 
@@ -28,6 +35,14 @@ class RunConfig(Config):
     model: Architecture = Architecture()
     loss: Losses = Losses()
     training: Training = Training()
+
+    def check(self, dataset: Dataset) -> None:
+        """Refuse settings that do not fit the data set.
+
+        Raises:
+            DataError: see ``Losses.check``.
+        """
+        self.loss.check(len(dataset.label_names), dataset.multi_label, tuple(dataset.features))
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters a cell's identity: complete, defaults included, resources excluded."""

@@ -1,36 +1,85 @@
 """Predictions of a split and the metrics of the task."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    multilabel_confusion_matrix,
+    precision_recall_fscore_support,
+)
 
 
-def metrics(
-    label: NDArray[np.int64], predicted: NDArray[np.int64], label_names: tuple[str, ...]
-) -> Mapping[str, float]:
-    """Accuracy, F1 of each class, and their mean weighted by class size (weighted) or not (macro).
+@dataclass(frozen=True)
+class Prediction:
+    """A split as the network sees it.
+
+    Attributes:
+        label: (N,) classes, or (N, C) labels that are 0 or 1.
+        probability: (N, C), of classes that exclude one another or of each label.
+        terms: mean raw terms of the loss.
+    """
+
+    label: NDArray[np.int64]
+    probability: NDArray[np.float32]
+    terms: Mapping[str, float]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an utterance has any number of labels instead of one class."""
+        return self.label.ndim == 2
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) most probable classes, or (N, C) labels more probable than not."""
+        return (self.probability > 0.5).astype(np.int64) if self.multi_label else self.probability.argmax(1)
+
+
+def metrics(prediction: Prediction, label_names: tuple[str, ...]) -> Mapping[str, float]:
+    """Metrics of the task.
+
+    F1 of each class or label, and their mean weighted by size (``weighted_f1``) or not (``macro_f1``); ``accuracy``, of
+    several labels the share of utterances with all of them right. Of several labels also ``micro_f1``, over all
+    decisions, and ``average_precision``, the mean over the labels that occur.
 
     A class that is neither present nor predicted has F1 0 and weight 0 in the weighted mean; it counts in the macro
     mean.
 
     Args:
-        label: (N,) true classes.
-        predicted: (N,) predicted classes.
+        prediction: of a split.
         label_names: (C,) names.
     """
+    label, predicted = prediction.label, prediction.predicted
     _, _, f1, support = precision_recall_fscore_support(
         label, predicted, labels=range(len(label_names)), zero_division=0.0
     )
+    right = label == predicted
     return {
-        "weighted_f1": float(np.average(f1, weights=support)),
+        "weighted_f1": float(np.average(f1, weights=support)) if support.any() else 0.0,
         "macro_f1": float(np.mean(f1)),
-        "accuracy": float(np.mean(label == predicted)),
+        "accuracy": float(np.mean(right.all(1) if prediction.multi_label else right)),
+        **(_of_several_labels(prediction) if prediction.multi_label else {}),
         **{f"f1/{name}": float(value) for name, value in zip(label_names, f1, strict=True)},
     }
 
 
-def confusion(label: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(C, C) counts, true class by row."""
-    return np.asarray(confusion_matrix(label, predicted, labels=range(classes)), dtype=np.int64)
+def _of_several_labels(prediction: Prediction) -> Mapping[str, float]:
+    label, occurs = prediction.label, prediction.label.any(0)
+    _, _, micro, _ = precision_recall_fscore_support(label, prediction.predicted, average="micro", zero_division=0.0)
+    precision = (
+        average_precision_score(label[:, occurs], prediction.probability[:, occurs], average="macro")
+        if occurs.any()
+        else 0.0
+    )
+    return {"micro_f1": float(micro), "average_precision": float(precision)}
+
+
+def confusion(prediction: Prediction) -> NDArray[np.int64]:
+    """(C, C) counts, true class by row; of several labels (C, 4): true negatives, false positives, fn, tp."""
+    if prediction.multi_label:
+        return np.asarray(multilabel_confusion_matrix(prediction.label, prediction.predicted).reshape(-1, 4), np.int64)
+    classes = range(prediction.probability.shape[1])
+    return np.asarray(confusion_matrix(prediction.label, prediction.predicted, labels=classes), dtype=np.int64)

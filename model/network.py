@@ -16,9 +16,9 @@ from model.views import random_view, stack_views
 
 
 class Output(NamedTuple):
-    """``log_prob`` (N, C); the utterances after fusion; ``nodes`` of the graph and of its views, each (N, H)."""
+    """``logits`` (N, C); the utterances after fusion; ``nodes`` of the graph and of its views, each (N, H)."""
 
-    log_prob: Tensor
+    logits: Tensor
     fused: Fused
     nodes: tuple[Tensor, ...]
 
@@ -46,12 +46,12 @@ class Joyful(nn.Module):
         x = self.context(fused.vector, batch.slot, batch.padding)
         views = [random_view(x, batch.edges, contrastive) for _ in range(2)] if contrastive else []
         nodes = self.relational(*stack_views(x, batch.edges, views)).split(x.size(0))
-        log_prob = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.edges)], -1))
-        return Output(log_prob, fused, nodes)
+        logits = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.edges)], -1))
+        return Output(logits, fused, nodes)
 
 
 class Classifier(nn.Module):
-    """``log softmax(W2 dropout(relu(W1 x)))``."""
+    """``W2 dropout(relu(W1 x))``."""
 
     def __init__(self, width: int, hidden: int, classes: int, dropout: float) -> None:
         super().__init__()
@@ -60,5 +60,6 @@ class Classifier(nn.Module):
         self.out = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, W) to (N, C) log-probabilities."""
-        return F.log_softmax(self.out(self.dropout(F.relu(self.hidden(x)))), -1)
+        """(N, W) to (N, C) logits."""
+        logits: Tensor = self.out(self.dropout(F.relu(self.hidden(x))))
+        return logits

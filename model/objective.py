@@ -1,4 +1,4 @@
-"""The terms of the loss and their weighted sum."""
+"""The terms of the loss."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from torch import Tensor
 
 from model.losses import Losses
 from model.losses.class_weight import class_weights
+from model.losses.modality_weight import column_weights
 from model.losses.smoothing import targets
 from model.network import Output
 
 
 @dataclass(frozen=True)
 class Objective:
-    """``total = sum_k weight_k term_k`` over K terms.
+    """The K terms of the total.
 
     Each term is a mean over the utterances of the batch (Li et al. 2023, equation 13, where the published code by a
     slip sums the reconstructions over the last dialogue of a batch only).
@@ -21,34 +22,55 @@ class Objective:
     Attributes:
         losses: kinds of the terms.
         names: of the K terms, in order.
+        weight: (K,) weight of each term at the start.
         class_weight: (C,) weight of each class.
-        weight: (K,) weight of each term.
+        modality_weight: of each modality in the reconstructions.
     """
 
     losses: Losses
     names: tuple[str, ...]
-    class_weight: Tensor
     weight: Tensor
+    class_weight: Tensor
+    modality_weight: list[float]
 
     @classmethod
-    def of(cls, losses: Losses, count: Tensor, gated: bool) -> "Objective":
-        """Objective for ``count`` (C,) training utterances of each class, and a fusion that is ``gated`` or not."""
+    def of(cls, losses: Losses, count: Tensor, modalities: tuple[str, ...], gated: bool) -> "Objective":
+        """Set up.
+
+        Args:
+            losses: kinds and weights.
+            count: (C,) training utterances of each class or label.
+            modalities: names.
+            gated: whether the fusion has gates.
+        """
         weights = losses.weights(gated)
-        weight = count.new_tensor(list(weights.values()))
-        return cls(losses, tuple(weights), class_weights(losses.class_weight, count), weight)
+        return cls(
+            losses,
+            tuple(weights),
+            count.new_tensor(list(weights.values())),
+            class_weights(losses.class_weight, count),
+            losses.modality_weights(modalities),
+        )
 
     def terms(self, output: Output, label: Tensor) -> Tensor:
         """(K,) raw terms; those that the output has no part for (no views were drawn) are 0."""
-        weight = self.class_weight[label]
-        target = targets(label, output.log_prob, self.losses.label_smoothing)
-        values = {"classification": (weight * self.losses.classification(output.log_prob, target)).sum() / weight.sum()}
-        for name, (reconstructed, target) in output.fused.reconstructions.items():
-            values[name] = self.losses.reconstruction(reconstructed, target).mean()
+        values = {"classification": self._classification(output.logits, label)}
+        for name, (reconstructed, target, widths) in output.fused.reconstructions.items():
+            loss = self.losses.reconstruction(reconstructed, target)
+            if len(set(self.modality_weight)) > 1:
+                loss = loss * column_weights(self.modality_weight, widths, loss)
+            values[name] = loss.mean()
         if output.fused.gate is not None:
             values["gate"] = output.fused.gate.mean()
         anchor, *views = output.nodes
-        if views:
-            pairs = [self.losses.contrastive(anchor, view) for view in views]
-            values["contrastive"] = torch.stack(pairs).sum(0).mean()
-        zero = output.log_prob.new_zeros(())
+        contrastive = self.losses.contrastive
+        if views and contrastive.kind == "infonce":
+            values["contrastive"] = torch.stack([contrastive(anchor, view) for view in views]).sum(0).mean()
+        zero = output.logits.new_zeros(())
         return torch.stack([values.get(term, zero) for term in self.names])
+
+    def _classification(self, logits: Tensor, label: Tensor) -> Tensor:
+        target = targets(label, logits, self.losses.label_smoothing)
+        loss = self.losses.classification(logits, target)
+        weight = self.class_weight[label, None] if label.ndim == 1 else self.class_weight.expand_as(loss)
+        return (weight * loss).sum() / weight.sum()

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-INIT, ORDER, STEP = range(3)
+INIT, ORDER, STEP, WEIGHT = range(4)
 
 
 def generator(*key: int) -> np.random.Generator:

@@ -1,37 +1,24 @@
 """One run: train, choose the epoch on dev, read test once."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from model import evaluation
+from model import evaluation, gradients
 from model.batch import Batch, Conversations
 from model.config import RunConfig
 from model.data import DEV, TEST, TRAIN, Dataset
+from model.evaluation import Prediction
+from model.monitor import Metrics, Monitor
 from model.network import Joyful
+from model.normalisation import Normalisation
 from model.objective import Objective
-from model.seeding import INIT, ORDER, STEP, generator, reseed
-
-Metrics = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """A split as the network sees it: ``label`` (N,), ``probability`` (N, C) and the mean raw term values."""
-
-    label: NDArray[np.int64]
-    probability: NDArray[np.float32]
-    terms: Metrics
-
-    @property
-    def predicted(self) -> NDArray[np.int64]:
-        """(N,) most probable classes."""
-        return np.asarray(self.probability.argmax(1))
+from model.seeding import INIT, ORDER, STEP, WEIGHT, generator, reseed
+from model.weighting.base import Step
 
 
 @dataclass
@@ -62,10 +49,15 @@ class Trainer:
         self.label_names = dataset.label_names
         reseed(seed, INIT)
         self.network = Joyful(self.data.widths, self.data.speakers, self.data.classes, config.model).to(device)
-        count = np.bincount(dataset.label[dataset.split == TRAIN], minlength=self.data.classes)
-        self.objective = Objective.of(
-            config.loss, torch.as_tensor(count, dtype=torch.float32).to(device), config.model.fusion.gated
-        )
+        self.parts = gradients.modules(self.network)
+        count = torch.as_tensor(dataset.count(TRAIN), dtype=torch.float32).to(device)
+        self.objective = Objective.of(config.loss, count, tuple(dataset.features), config.model.fusion.gated)
+        self.on = torch.as_tensor([i for i, weight in enumerate(self.objective.weight.tolist()) if weight]).to(device)
+        self.normalise = Normalisation(config.loss.normalisation)
+        self.strategy = config.loss.weighting.start(self.objective.weight[self.on])
+        names = self.objective.names
+        self.monitor = Monitor(names, self.on.tolist(), list(self.parts), config.loss.normalisation != "none")
+        self.steps = 0
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.training.learning_rate,
@@ -103,52 +95,56 @@ class Trainer:
         training = self.config.training
         self.network.train()
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
-        total, seen = torch.zeros(len(self.objective.names), device=self.objective.weight.device), 0
         for step, batch in enumerate(self.data.batches(order, training.batch_size, self.config.model.graph)):
-            reseed(self.seed, STEP, epoch, step)
-            total += self._step(batch) * len(batch.label)
-            seen += len(batch.label)
+            self._step(batch, epoch, step)
+        self.strategy.on_epoch(self.monitor.terms()[self.on].to(self.objective.weight.dtype))
         dev = self.predict(DEV)
-        scores = evaluation.metrics(dev.label, dev.predicted, self.label_names)
         return {
-            **self._breakdown(total / seen),
+            **self.monitor.metrics(self.optimiser.param_groups[0]["lr"]),
             **{f"dev/loss/{term}": value for term, value in dev.terms.items()},
-            **{f"dev/{name}": value for name, value in scores.items()},
+            **{f"dev/{name}": value for name, value in evaluation.metrics(dev, self.label_names).items()},
         }
 
-    def _step(self, batch: Batch) -> Tensor:
+    def _step(self, batch: Batch, epoch: int, step: int) -> None:
+        reseed(self.seed, STEP, epoch, step)
         self.optimiser.zero_grad(set_to_none=True)
         contrastive = self.config.loss.contrastive
-        terms = self.objective.terms(self.network(batch, contrastive if contrastive.weight else None), batch.label)
-        torch.autograd.backward(terms @ self.objective.weight)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.gradient_clip)
+        views = contrastive if contrastive.kind == "infonce" and contrastive.weight else None
+        raw = self.objective.terms(self.network(batch, views), batch.label)
+        terms = self.normalise(raw)
+        weight = self._weigh(terms, epoch, step)
+        torch.autograd.backward(terms @ weight)
+        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.gradient_clip)
         self.optimiser.step()
-        return terms.detach()
+        self.monitor.step(len(batch.label), (raw.detach(), terms.detach(), weight), length)
+        self.steps += 1
 
-    def _breakdown(self, terms: Tensor) -> Metrics:
-        raw = terms.double()
-        weighted = raw * self.objective.weight.double()
-        total = weighted.sum()
-        columns = {"loss": raw, "weighted": weighted, "share": weighted / total}
-        names = self.objective.names
-        split = {
-            f"train/{key}/{term}": float(x) for key, xs in columns.items() for term, x in zip(names, xs, strict=True)
-        }
-        return {"train/loss/total": float(total), **split}
+    def _weigh(self, terms: Tensor, epoch: int, step: int) -> Tensor:
+        """(K,) weights of this step; those of terms that are off are 0."""
+        sample, every = self.config.training.monitor_every, self.strategy.every
+        seen, needed = bool(sample and step % sample == 0), bool(every and self.steps % every == 0)
+        measured = gradients.measure(terms[self.on], self.parts) if seen or needed else None
+        reseed(self.seed, WEIGHT, epoch, step)
+        self.strategy.on_step(Step(terms.detach()[self.on], measured.gramian if measured and needed else None))
+        if measured and seen:
+            self.monitor.gradients(self.strategy.weight, measured)
+        return torch.zeros_like(self.objective.weight).index_copy(0, self.on, self.strategy.weight)
 
     @torch.no_grad()
     def predict(self, split: int) -> Prediction:
         """Predictions on a split, in evaluation mode; utterances are in data order."""
         self.network.eval()
-        label, probability, terms = [], [], []
+        label, logits, terms = [], [], []
         for batch in self.data.batches(self.splits[split], self.config.training.batch_size, self.config.model.graph):
             output = self.network(batch)
             label.append(batch.label)
-            probability.append(output.log_prob.exp())
+            logits.append(output.logits)
             terms.append(self.objective.terms(output, batch.label) * len(batch.label))
         mean = torch.stack(terms).sum(0) / sum(map(len, label))
+        score = torch.cat(logits)
+        probability = score.sigmoid() if self.config.loss.classification.multi_label else score.softmax(-1)
         return Prediction(
             label=torch.cat(label).cpu().numpy(),
-            probability=torch.cat(probability).cpu().numpy(),
+            probability=probability.cpu().numpy(),
             terms={term: float(x) for term, x in zip(self.objective.names, mean, strict=True) if term != "contrastive"},
         )

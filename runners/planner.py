@@ -45,7 +45,7 @@ def make_plan(study: Study) -> Plan:
     """
     datasets = {data: data.load() for data in {cell.config.data for cell in study.cells}}
     for cell in study.cells:
-        cell.config.loss.check_classes(len(datasets[cell.config.data].label_names))
+        cell.config.check(datasets[cell.config.data])
     digests = {data: dataset.digest for data, dataset in datasets.items()}
     return Plan(
         study=study.matrix.study,

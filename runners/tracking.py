@@ -36,6 +36,7 @@ from runners.store import StoreError, artifact_location, connect
 if TYPE_CHECKING:
     from mlflow.entities import Metric, RunTag
 
+COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
 BATCH = 1000  # most metrics that MLflow takes in one call
 PARAM_BATCH = 100
 ERROR_TAG = 500
@@ -212,22 +213,31 @@ def _files(record: RunRecord) -> Iterable[tuple[str, str]]:
         yield HISTORY_FILE, _csv(["epoch", *columns], rows)
     if record.predictions:
         yield PREDICTIONS_FILE, _predictions(record.predictions)
-        names = record.predictions.label_names
-        counts = ([name, *row] for name, row in zip(names, record.predictions.confusion, strict=True))
-        yield CONFUSION_FILE, _csv(["true \\ predicted", *names], counts)
+        yield CONFUSION_FILE, _confusion(record.predictions)
     if record.error:
         yield ERROR_FILE, record.error
 
 
 def _predictions(p: Predictions) -> str:
     columns = ["dialogue", "position", "label", "predicted", *(f"p({name})" for name in p.label_names)]
+    named = ([_named(p, label) for label in labels] for labels in (p.label, p.predicted))
     rows = (
-        [dialogue, position, p.label_names[label], p.label_names[predicted], *(f"{x:.6f}" for x in probability)]
-        for dialogue, position, label, predicted, probability in zip(
-            p.dialogue, p.position, p.label, p.predicted, p.probability, strict=True
-        )
+        [*place, *(f"{x:.6f}" for x in probability)]
+        for *place, probability in zip(p.dialogue, p.position, *named, p.probability, strict=True)
     )
     return _csv(columns, rows)
+
+
+def _named(p: Predictions, label: int | tuple[int, ...]) -> str:
+    """The class, or the labels as a JSON list."""
+    if isinstance(label, int):
+        return p.label_names[label]
+    return json.dumps([name for name, applies in zip(p.label_names, label, strict=True) if applies])
+
+
+def _confusion(p: Predictions) -> str:
+    columns = ["label", *COUNTS] if p.multi_label else ["true \\ predicted", *p.label_names]
+    return _csv(columns, ([name, *row] for name, row in zip(p.label_names, p.confusion, strict=True)))
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -8,15 +8,18 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ablations.record import Outcome, Predictions, RunRecord
 from model import evaluation
 from model.base import DataError
 from model.data import TEST, DataConfig, Dataset
-from model.training import Fit, Metrics, Trainer
+from model.monitor import Metrics
+from model.training import Fit, Trainer
 from runners.executors import Message, Progress
 from runners.planner import Pack, RunSpec
 
@@ -91,7 +94,7 @@ def _dataset(config: DataConfig, digest: str) -> Dataset:
 def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:
     assert fit.test is not None
     assert fit.best_epoch is not None
-    scores = evaluation.metrics(fit.test.label, fit.test.predicted, dataset.label_names)
+    scores = evaluation.metrics(fit.test, dataset.label_names)
     best = {f"best/{name}": value for name, value in fit.history[fit.best_epoch].items() if name.startswith("dev/")}
     return {**{f"test/{name}": value for name, value in scores.items()}, **best, "best/epoch": float(fit.best_epoch)}
 
@@ -100,16 +103,19 @@ def _predictions(fit: Fit, dataset: Dataset) -> Predictions:
     assert fit.test is not None
     dialogues = dataset.dialogues(TEST)
     length = dataset.length[dialogues]
-    table = evaluation.confusion(fit.test.label, fit.test.predicted, len(dataset.label_names))
     return Predictions(
         label_names=dataset.label_names,
         dialogue=tuple(np.repeat(dialogues, length).tolist()),
         position=tuple(np.concatenate([np.arange(n) for n in length]).tolist()),
-        label=tuple(fit.test.label.tolist()),
-        predicted=tuple(fit.test.predicted.tolist()),
-        probability=tuple(map(tuple, fit.test.probability.tolist())),
-        confusion=tuple(map(tuple, table.tolist())),
+        label=_tuples(fit.test.label),
+        predicted=_tuples(fit.test.predicted),
+        probability=_tuples(fit.test.probability),
+        confusion=_tuples(evaluation.confusion(fit.test)),
     )
+
+
+def _tuples(array: NDArray[Any]) -> tuple[Any, ...]:
+    return tuple(map(tuple, array.tolist())) if array.ndim == 2 else tuple(array.tolist())
 
 
 def _environment(device: torch.device) -> Mapping[str, str]:

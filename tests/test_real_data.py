@@ -21,7 +21,7 @@ def test_the_baseline_of_mosi_beats_chance_by_far() -> None:
     assert (len(study.cells), len(dataset.label), len(dataset.length)) == (64, 2199, 93)
     fit = Trainer(study.baseline.config, dataset, 0, torch.device("cpu")).fit()
     assert fit.test is not None
-    scores = evaluation.metrics(fit.test.label, fit.test.predicted, dataset.label_names)
+    scores = evaluation.metrics(fit.test, dataset.label_names)
     assert scores["weighted_f1"] > 0.72
 
 

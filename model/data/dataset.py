@@ -22,11 +22,11 @@ class Dataset:
     Attributes:
         name: what it is called in messages.
         features: for each modality, in order, (N, d_m) float32.
-        label: (N,) class indices in 0..C-1.
+        label: (N,) class indices in 0..C-1; or (N, C) of 0 and 1, where an utterance has any number of labels.
         length: (D,) utterances of each dialogue, at least 1, sums to N.
         speaker: (N,) speaker within the dialogue, counted from 0.
         split: (N,) 0 train, 1 dev, 2 test, constant within a dialogue.
-        label_names: the C class names.
+        label_names: the C names of the classes or labels.
     """
 
     name: str
@@ -57,21 +57,38 @@ class Dataset:
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
-        classes = len(self.label_names)
-        inside = bool(((self.label >= 0) & (self.label < classes)).all())
-        self._require(inside, f"'label' has values outside 0..{classes - 1}")
+        self._check_labels()
         constant = bool((self.split == np.repeat(self.split[self.start], self.length)).all())
         self._require(constant, "'split' changes within a dialogue")
         known = bool(((self.split >= TRAIN) & (self.split <= TEST)).all())
         self._require(known, "'split' has a value other than 0 (train), 1 (dev) and 2 (test)")
-        named = [name for name in self.label_names if name and "/" not in name]
-        self._require(len(set(named)) == classes, f"'label_names' {self.label_names} are empty, equal, or have a '/'")
         for index, split in enumerate(SPLITS):
             self._require(bool((self.split == index).any()), f"split {index} ({split}) is empty")
+
+    def _check_labels(self) -> None:
+        classes = len(self.label_names)
+        named = [name for name in self.label_names if name and "/" not in name]
+        self._require(len(set(named)) == classes, f"'label_names' {self.label_names} are empty, equal, or have a '/'")
+        if self.multi_label:
+            fits = self.label.shape == (len(self.label), classes)
+            self._require(fits, f"'label' has shape {self.label.shape}, but there are {classes} label names")
+        high = 1 if self.multi_label else classes - 1
+        inside = bool(((self.label >= 0) & (self.label <= high)).all())
+        self._require(inside, f"'label' has values outside 0..{high}")
 
     def _require(self, holds: bool, message: str) -> None:
         if not holds:
             raise DataError(f"{self.name}: {message}.")
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an utterance has any number of labels instead of one class."""
+        return self.label.ndim == 2
+
+    def count(self, split: int) -> NDArray[np.int64]:
+        """(C,) utterances of each class or label in a split."""
+        label = self.label[self.split == split]
+        return label.sum(0) if self.multi_label else np.bincount(label, minlength=len(self.label_names))
 
     @property
     def start(self) -> NDArray[np.int64]:

@@ -22,9 +22,10 @@ def _absolute(path: str) -> str:
 class Npz(Config):
     """Arrays of an .npz file, read without unpickling.
 
-    The file holds one (N, d) array for each modality, ``label`` (N,), ``length`` (D,), ``speaker`` (N,), a split
-    (N,) with 0 train, 1 dev, 2 test, and optionally ``label_names`` (C,). ``features`` names the arrays of the
-    modalities, in the order in which the fusion concatenates them; ``split`` names that of the split.
+    The file holds one (N, d) array for each modality, ``label`` (N,) of classes, or (N, C) of 0 and 1 where an
+    utterance has any number of labels, ``length`` (D,), ``speaker`` (N,), a split (N,) with 0 train, 1 dev, 2 test,
+    and optionally ``label_names`` (C,). ``features`` names the arrays of the modalities, in the order in which the
+    fusion concatenates them; ``split`` names that of the split.
     """
 
     kind: Literal["npz"] = "npz"
@@ -63,7 +64,8 @@ class Npz(Config):
         return {key: file[key] for key in (*required, "label_names") if key in file}
 
     def _dataset(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
-        label = _integers(name, "label", arrays["label"])
+        label = _labels(name, arrays["label"])
+        classes = label.shape[1] if label.ndim == 2 else int(label.max(initial=0)) + 1
         names = arrays.get("label_names")
         return Dataset(
             name=name,
@@ -72,8 +74,14 @@ class Npz(Config):
             length=_integers(name, "length", arrays["length"]),
             speaker=_integers(name, "speaker", arrays["speaker"]),
             split=_integers(name, self.split, arrays[self.split]),
-            label_names=tuple(map(str, names if names is not None else range(int(label.max(initial=0)) + 1))),
+            label_names=tuple(map(str, names if names is not None else range(classes))),
         )
+
+
+def _labels(name: str, array: NDArray[Any]) -> NDArray[np.int64]:
+    if array.ndim == 2 and array.dtype.kind in "iu":
+        return array.astype(np.int64)
+    return _integers(name, "label", array)
 
 
 def _integers(name: str, key: str, array: NDArray[Any]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ PRIOR = np.array([0.34, 0.21, 0.16, 0.14, 0.09, 0.06])
 # Valence and arousal of each emotion on the circumplex (Russell 1980), in the order of EMOTIONS.
 VALENCE = np.array([0.0, -0.7, -0.8, -0.9, 0.9, 0.7])
 AROUSAL = np.array([-0.1, 0.3, 0.9, -0.8, 0.1, 0.9])
-STAY, CATCH = 0.55, 0.15
+STAY, CATCH, BLEND = 0.55, 0.15, 0.5
 
 Modality = Literal["audio", "text", "visual"]
 Features = Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(distinct)]
@@ -35,12 +35,16 @@ class Synthetic(Config):
     * The noise is Student t with 3 degrees of freedom (heavy tails), half of the columns are noise alone, and columns
       are on different scales.
 
+    With ``multi_label`` an utterance has any number of the five emotions other than neutral: its own, and with
+    probability .5 also that of the utterance before; the features carry the mean of the two.
+
     ``features`` chooses modalities, ``signal`` scales the emotion against the noise; ``seed`` draws the data set (it
     is no training seed).
     """
 
     kind: Literal["synthetic"] = "synthetic"
     features: Features = ("audio", "text", "visual")
+    multi_label: bool = False
     dialogues: Annotated[int, Field(ge=3, le=100_000)] = 120
     signal: PositiveFloat = 0.8
     seed: NonNegativeInt = 0
@@ -54,25 +58,28 @@ class Synthetic(Config):
         rng = np.random.default_rng([self.seed, 20231206])
         length = rng.integers(6, 19, self.dialogues)
         turns = [_dialogue(rng, int(n)) for n in length]
-        label = np.concatenate([emotion for emotion, _ in turns])
+        emotion = np.concatenate([emotion for emotion, _ in turns])
+        mixture = np.eye(len(EMOTIONS))[emotion]
+        if self.multi_label:
+            mixture = _blended(mixture, length, np.random.default_rng([self.seed, 20181101]))
         held_out = max(1, round(0.15 * self.dialogues)), max(1, round(0.25 * self.dialogues))
         split = np.repeat([0, 1, 2], [self.dialogues - sum(held_out), *held_out])
         return Dataset(
             name="synthetic",
-            features=self._features(rng, label),
-            label=label,
+            features=self._features(rng, mixture),
+            label=(mixture[:, 1:] > 0).astype(np.int64) if self.multi_label else emotion,
             length=length.astype(np.int64),
             speaker=np.concatenate([speaker for _, speaker in turns]),
             split=np.repeat(split, length).astype(np.int64),
-            label_names=EMOTIONS,
+            label_names=EMOTIONS[1:] if self.multi_label else EMOTIONS,
         )
 
-    def _features(self, rng: np.random.Generator, label: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        shared = rng.normal(size=(len(label), 3))
+    def _features(self, rng: np.random.Generator, mixture: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+        shared = rng.normal(size=(len(mixture), 3))
         carried = {
-            "audio": (AROUSAL[label, None], 16),
-            "text": (np.eye(len(EMOTIONS))[label], 32),
-            "visual": (VALENCE[label, None], 24),
+            "audio": (mixture @ AROUSAL[:, None], 16),
+            "text": (mixture, 32),
+            "visual": (mixture @ VALENCE[:, None], 24),
         }
         drawn = {key: self._modality(rng, signal, shared, width) for key, (signal, width) in carried.items()}
         return {key: drawn[key] for key in self.features}
@@ -85,6 +92,14 @@ class Synthetic(Config):
         emotion = self.signal * signal @ rng.normal(size=(signal.shape[1], informative)) / signal.shape[1] ** 0.25
         noise[:, :informative] += emotion + 0.7 * shared @ rng.normal(size=(3, informative))
         return np.asarray(noise * rng.lognormal(sigma=0.7, size=width), dtype=np.float32)
+
+
+def _blended(mixture: NDArray[np.float64], length: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """(N, 6) emotions of which some linger into the next utterance of the dialogue; rows sum to 1."""
+    before = np.roll(mixture, 1, axis=0)
+    lingers = rng.random(len(mixture)) < BLEND
+    lingers[np.cumsum(length)[:-1]] = lingers[0] = False
+    return np.where(lingers[:, None], (mixture + before) / 2, mixture)
 
 
 def _dialogue(rng: np.random.Generator, length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,8 +20,8 @@ class AutoFusion(nn.Module):
     def __init__(self, widths: Sequence[int], config: Config) -> None:
         super().__init__()
         self.attended = Attended(widths, config.projection)
-        self.global_ = Autoencoder(sum(widths), config)
-        self.inter = Autoencoder(len(widths) * config.projection, config)
+        self.global_ = Autoencoder(widths, config)
+        self.inter = Autoencoder([config.projection] * len(widths), config)
 
     def forward(self, features: Tensor) -> Fused:
         """Fuse.

@@ -26,9 +26,9 @@ class Hierarchical(nn.Module):
 
     def __init__(self, widths: Sequence[int], config: Config) -> None:
         super().__init__()
-        width, latent = sum(widths), config.latent
+        self.widths, width, latent = widths, sum(widths), config.latent
         self.attended = Attended(widths, config.projection)
-        self.inter = Autoencoder(len(widths) * config.projection, config)
+        self.inter = Autoencoder([config.projection] * len(widths), config)
         self.encode = encoder(width, config)
         self.decode = decoder(width, config)
         self.utterance_gate = nn.Linear(width, latent)
@@ -46,7 +46,7 @@ class Hierarchical(nn.Module):
         temporal, forget, input_ = gates
         dialogue = temporal * (forget * self.state + input_ * utterance)
         reconstructions = {
-            "reconstruction_global": Reconstruction(self.decode(dialogue), features),
+            "reconstruction_global": Reconstruction(self.decode(dialogue), features, self.widths),
             "reconstruction_inter": inter,
         }
         regularisation = torch.stack([(gate - 0.5).square().mean(-1) for gate in gates]).sum(0)

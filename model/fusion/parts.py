@@ -11,10 +11,11 @@ from model.architecture import FusionSizes
 
 
 class Reconstruction(NamedTuple):
-    """What an autoencoder gives back, and what it should have: both (N, D)."""
+    """What an autoencoder gives back, and what it should have, both (N, D); columns of each modality sum to D."""
 
     output: Tensor
     target: Tensor
+    widths: Sequence[int]
 
 
 class Fused(NamedTuple):
@@ -32,15 +33,16 @@ class Fused(NamedTuple):
 class Autoencoder(nn.Module):
     """``z = relu(W2 tanh(W1 x))`` and ``x' = W4 tanh(W3 z)`` (Sahu and Vechtomova 2021, AutoFusion)."""
 
-    def __init__(self, width: int, config: FusionSizes) -> None:
+    def __init__(self, widths: Sequence[int], config: FusionSizes) -> None:
         super().__init__()
-        self.encode = encoder(width, config)
-        self.decode = decoder(width, config)
+        self.widths = widths
+        self.encode = encoder(sum(widths), config)
+        self.decode = decoder(sum(widths), config)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Reconstruction]:
         """(N, D) to (N, L), and the reconstruction of the (N, D)."""
         latent = self.encode(x)
-        return latent, Reconstruction(self.decode(latent), x)
+        return latent, Reconstruction(self.decode(latent), x, self.widths)
 
 
 def encoder(width: int, config: FusionSizes) -> nn.Sequential:

@@ -19,13 +19,14 @@ def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
     """Weight of each class.
 
     The loss of an utterance is multiplied by the weight of its class, and the mean is taken over the weights (as
-    ``torch.nn.functional.nll_loss`` does): ``sum_n w[y_n] l_n / sum_n w[y_n]``.
+    ``torch.nn.functional.nll_loss`` does): ``sum_n w[y_n] l_n / sum_n w[y_n]``. Where an utterance has several labels,
+    the loss of each label has its weight: ``sum_nc w_c l_nc / (N sum_c w_c)``.
 
     Args:
-        setting: ``none`` for 1; ``inverse_frequency`` for ``N / (C n_c)``; ``effective_number`` for
+        setting: ``none`` for 1; ``inverse_frequency`` for ``sum_c n_c / (C n_c)``; ``effective_number`` for
             ``1 / (1 - b^{n_c})`` with b = .999, scaled to a mean of 1 over the classes (Cui et al. 2019, equation 2);
             or the C weights. A class without a training utterance gets the weight of a class with one.
-        count: (C,) training utterances ``n_c`` of each class, floating point.
+        count: (C,) training utterances ``n_c`` of each class or label, floating point.
 
     Returns:
         (C,) weights.

@@ -1,8 +1,8 @@
-"""Focal loss."""
+"""Focal loss of one class."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
@@ -13,26 +13,29 @@ if TYPE_CHECKING:
 
 
 class Focal(Config):
-    """``l_n = -alpha sum_c q_nc (1 - p_nc)^gamma log p_nc`` (Lin et al. 2017, equation 5, for a target distribution q).
+    """``l_nc = -alpha q_nc (1 - p_nc)^gamma log p_nc`` with ``p_n = softmax(z_n)``.
 
-    With ``alpha`` 1 and ``gamma`` 0 it is the negative log-likelihood. ``alpha`` scales all classes alike; weights per
-    class are ``loss.class_weight``.
+    Lin et al. 2017, equation 5, for a target distribution q. With ``alpha`` 1 and ``gamma`` 0 it is the negative
+    log-likelihood. ``alpha`` scales all classes alike; weights of single classes are ``loss.class_weight``.
     """
+
+    multi_label: ClassVar[bool] = False
 
     kind: Literal["focal"] = "focal"
     alpha: PositiveFloat = 1.0
     gamma: NonNegativeFloat = 2.0
 
-    def __call__(self, log_prob: Tensor, target: Tensor) -> Tensor:
-        """Loss of each utterance.
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of each utterance, by class.
 
         Args:
-            log_prob: (N, C) log-probabilities.
+            logits: (N, C) outputs ``z``.
             target: (N, C) target distribution ``q``.
 
         Returns:
-            (N,) losses in nats.
+            (N, C) losses in nats.
         """
+        log_prob = logits.log_softmax(-1)
         # expm1 keeps 1 - p accurate near p = 1; the clamp keeps its gradient finite for gamma < 1 at p = 1.
         missing = (-log_prob.expm1()).clamp(min=1e-12)
-        return -self.alpha * (target * missing**self.gamma * log_prob).sum(-1)
+        return -self.alpha * target * missing**self.gamma * log_prob

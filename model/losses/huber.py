@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Huber(Config):
     """Quadratic below ``delta``, linear above (Huber 1964).
 
-    ``l_n = mean_d ( e^2 / 2 if |e| < delta else delta (|e| - delta / 2) )`` with ``e = o_nd - t_nd``: ``delta`` times
+    ``l_nd = e^2 / 2 if |e| < delta else delta (|e| - delta / 2)`` with ``e = o_nd - t_nd``: ``delta`` times
     the smooth L1 loss with ``beta = delta``, so that small errors weigh the same whatever ``delta`` is.
     """
 
@@ -23,20 +23,20 @@ class Huber(Config):
     delta: PositiveFloat = 1.0
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of each utterance.
+        """Loss of each component of each utterance.
 
         Args:
             output: (N, D) reconstruction.
             target: (N, D) what it reconstructs.
 
         Returns:
-            (N,) losses.
+            (N, D) losses.
         """
         return huber(output, target, self.delta)
 
 
 def huber(output: Tensor, target: Tensor, width: float) -> Tensor:
-    """(N,) Huber losses of (N, D). With ``c = min(|e|, width)`` both branches are ``c (|e| - c / 2)``."""
+    """(N, D) Huber losses. With ``c = min(|e|, width)`` both branches are ``c (|e| - c / 2)``."""
     error = (output - target).abs()
     inside = error.clamp(max=width)
-    return (inside * (error - inside / 2)).mean(-1)
+    return inside * (error - inside / 2)

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 class MSE(Config):
-    """``l_n = mean_d (o_nd - t_nd)^2``."""
+    """``l_nd = (o_nd - t_nd)^2``."""
 
     kind: Literal["mse"] = "mse"
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of each utterance.
+        """Loss of each component of each utterance.
 
         Args:
             output: (N, D) reconstruction.
             target: (N, D) what it reconstructs.
 
         Returns:
-            (N,) losses.
+            (N, D) losses.
         """
-        return (output - target).square().mean(-1)
+        return (output - target).square()

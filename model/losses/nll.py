@@ -1,8 +1,8 @@
-"""Negative log-likelihood."""
+"""Negative log-likelihood of one class."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from model.base import Config
 
@@ -11,18 +11,20 @@ if TYPE_CHECKING:
 
 
 class NLL(Config):
-    """``l_n = -sum_c q_nc log p_nc``: of a label without smoothing ``-log p_n[y_n]``."""
+    """``l_nc = -q_nc log p_nc`` with ``p_n = softmax(z_n)``: summed over c, without smoothing, ``-log p_n[y_n]``."""
+
+    multi_label: ClassVar[bool] = False
 
     kind: Literal["nll"] = "nll"
 
-    def __call__(self, log_prob: Tensor, target: Tensor) -> Tensor:
-        """Loss of each utterance.
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Loss of each utterance, by class.
 
         Args:
-            log_prob: (N, C) log-probabilities.
+            logits: (N, C) outputs ``z``.
             target: (N, C) target distribution ``q``.
 
         Returns:
-            (N,) losses in nats.
+            (N, C) losses in nats.
         """
-        return -(target * log_prob).sum(-1)
+        return -target * logits.log_softmax(-1)

@@ -9,15 +9,20 @@ if TYPE_CHECKING:
 
 
 def targets(label: Tensor, like: Tensor, smoothing: float) -> Tensor:
-    """Distribution over the classes: ``q_nc = (1 - e) [c = y_n] + e / C`` (Szegedy et al. 2016, section 7).
+    """What the classification should give (Szegedy et al. 2016, section 7).
+
+    For one class an utterance, a distribution over the classes: ``q_nc = (1 - e) [c = y_n] + e / C``. For several
+    labels, the probability of each: ``q_nc = (1 - e) y_nc + e / 2``.
 
     Args:
-        label: (N,) classes.
+        label: (N,) classes, or (N, C) labels that are 0 or 1.
         like: (N, C) whose shape and type the result has.
         smoothing: e in [0, 1).
 
     Returns:
-        (N, C) that sums to 1 over the classes.
+        (N, C).
     """
+    if label.ndim == 2:
+        return label.to(like.dtype) * (1 - smoothing) + smoothing / 2
     uniform = like.new_full(like.shape, smoothing / like.size(1))
     return uniform.scatter_add(1, label[:, None], like.new_full((len(label), 1), 1 - smoothing))

@@ -43,15 +43,15 @@ def test_a_dialogue_is_classified_alike_alone_and_beside_others(
     data: Conversations, architecture: Architecture
 ) -> None:
     net = network(data, architecture)
-    together = net(batch(data, 0, 1, 2)).log_prob
-    alone = torch.cat([net(batch(data, i)).log_prob for i in range(3)])
+    together = net(batch(data, 0, 1, 2)).logits
+    alone = torch.cat([net(batch(data, i)).logits for i in range(3)])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-12)
 
 
 def test_order_of_dialogues_does_not_matter(data: Conversations) -> None:
     net = network(data)
     n = int(data.length[0])
-    first, second = net(batch(data, 0, 1)).log_prob, net(batch(data, 1, 0)).log_prob
+    first, second = net(batch(data, 0, 1)).logits, net(batch(data, 1, 0)).logits
     torch.testing.assert_close(torch.cat([second[-n:], second[:-n]]), first, rtol=0, atol=1e-12)
 
 
@@ -100,7 +100,7 @@ def test_one_utterance_is_enough(data: Conversations, training: bool) -> None:
     edges = Edges(torch.zeros(2, 1, dtype=torch.long), torch.ones(1, dtype=torch.long))
     single = Batch(whole.features[:1], whole.label[:1], whole.slot[:1], whole.padding[:, :1], edges)
     output = net(single, InfoNCE())
-    assert torch.isfinite(output.log_prob).all()
+    assert torch.isfinite(output.logits).all()
     assert output.nodes[1].shape == (1, Architecture().graph.hidden)
 
 
@@ -108,4 +108,4 @@ def test_one_utterance_is_enough(data: Conversations, training: bool) -> None:
 def test_any_subset_of_modalities_in_any_order(features: tuple[str, ...]) -> None:
     config = RunConfig.model_validate({"data": {"kind": "synthetic", "dialogues": 8, "features": features}})
     data = Conversations.of(config.data.load().standardised(), torch.device("cpu"), torch.float64)
-    assert network(data)(batch(data, 0)).log_prob.shape == (int(data.length[0]), 6)
+    assert network(data)(batch(data, 0)).logits.shape == (int(data.length[0]), 6)

@@ -112,7 +112,7 @@ def fusion(fixture: Fixture) -> AutoFusion:
 def test_fusion_and_its_reconstruction_loss(fixture: Fixture, fusion: AutoFusion) -> None:
     fused = fusion(torch.cat([fixture.array[f"fusion.{m}"] for m in "atv"], -1))
     agree(fused.vector, fixture.array["fusion.out"])
-    loss = sum(MSE()(*reconstruction) for reconstruction in fused.reconstructions.values())
+    loss = sum(MSE()(x.output, x.target).mean(-1) for x in fused.reconstructions.values())
     assert isinstance(loss, Tensor)
     agree(loss, fixture.array["fusion.loss_per_utterance"])
 
@@ -131,7 +131,8 @@ def test_hierarchical_fusion_and_its_loss(fixture: Fixture) -> None:
         (MSE(), 0.0, "gate_weight_0"),
         (SmoothL1(), 0.01, "smoothl1_gate_0.01"),
     ):
-        loss = sum(kind(*reconstruction) for reconstruction in fused.reconstructions.values()) + weight * fused.gate
+        loss = sum(kind(x.output, x.target).mean(-1) for x in fused.reconstructions.values())
+        loss = loss + weight * fused.gate
         agree(loss, fixture.array[f"hier.loss_per_utterance_{name}"])
 
 
@@ -232,9 +233,9 @@ def test_classifier_and_its_losses(fixture: Fixture) -> None:
     classes = fixture.shape("classifier.lin2.weight")[0]
     names = renamed({"hidden.": "lin1.", "out.": "lin2."}, "classifier.")
     classifier = fixture.fill(Classifier(width, hidden, classes, dropout=0.5), names)
-    log_prob = classifier(fixture.array["classifier.in"])
+    logits = classifier(fixture.array["classifier.in"])
     label = fixture.array["classifier.labels"]
-    agree(log_prob, fixture.array["classifier.log_prob"])
+    agree(logits.log_softmax(-1), fixture.array["classifier.log_prob"])
     weights = tuple(fixture.array["classifier.class_weights"].tolist())
     for loss, expected in (
         (Losses(), "nll"),
@@ -242,8 +243,8 @@ def test_classifier_and_its_losses(fixture: Fixture) -> None:
         (Losses(classification=Focal(alpha=1.0, gamma=2.0)), "focal_alpha1_gamma2"),
     ):
         count = torch.bincount(label, minlength=classes).double()
-        objective = Objective.of(loss, count, gated=False)
-        output = Output(log_prob, Fused(log_prob, {}), (log_prob,))
+        objective = Objective.of(loss, count, ("text",), gated=False)
+        output = Output(logits, Fused(logits, {}), (logits,))
         agree(objective.terms(output, label)[0], fixture.array[f"classifier.loss_{expected}"])
 
 

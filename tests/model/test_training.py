@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from model import training
 from model.config import RunConfig
 from model.data import DEV, TEST, Dataset
+from model.evaluation import Prediction
 from model.seeding import STEP, reseed
 from model.training import Fit, Trainer
 
@@ -95,7 +95,7 @@ def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monk
     read: list[int] = []
     predict = Trainer.predict
 
-    def spy(self: Trainer, split: int) -> training.Prediction:
+    def spy(self: Trainer, split: int) -> Prediction:
         read.append(split)
         return predict(self, split)
 

@@ -1,0 +1,26 @@
+"""Conflict-averse gradient descent."""
+
+from typing import ClassVar, Literal
+
+from pydantic import NonNegativeFloat
+
+from model.weighting.aggregated import Aggregation, Rule
+
+
+class CAGrad(Aggregation):
+    """The step near the mean gradient that is best for the term worst off (Liu et al. 2021, algorithm 1).
+
+    It stays within ``c`` times the norm of the mean gradient from it; with ``c`` 0 it is the plain weighted sum. A
+    small convex program is solved in each step.
+    """
+
+    averages: ClassVar[bool] = True
+
+    kind: Literal["cagrad"] = "cagrad"
+    c: NonNegativeFloat = 0.4
+
+    def rule(self) -> Rule:
+        """See ``Aggregation``."""
+        from torchjd.aggregation import CAGradWeighting
+
+        return CAGradWeighting(c=self.c)

@@ -1,0 +1,45 @@
+"""Weights by the inverse of the gradients' norms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import PositiveInt
+
+from model.weighting.base import Step, Strategy, WeightingConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TINY = 1e-12
+
+
+class GradientBalance(WeightingConfig):
+    """``w_k = c base_k / ||grad L_k||``, measured every ``every`` steps and kept in between.
+
+    So the configuration's weights say in which proportion the terms push the parameters, whatever the scale of the
+    losses. ``c`` keeps the sum of the weighted norms at what the configuration's weights would give, so that the
+    length of the step does not change with the strategy (the inverse norms of GradNorm's ancestors, Chen et al. 2018,
+    section 3, without a learned state).
+    """
+
+    cost: ClassVar[str] = "a backward pass a term every `every` steps"
+    packable: ClassVar[bool] = False
+
+    kind: Literal["gradient_balance"] = "gradient_balance"
+    every: PositiveInt = 5
+
+    def start(self, base: Tensor) -> Strategy:
+        """See ``WeightingConfig``."""
+        return _GradientBalance(base, self.every)
+
+
+class _GradientBalance(Strategy):
+    def __init__(self, base: Tensor, every: int) -> None:
+        super().__init__(base)
+        self.every = every
+
+    def on_step(self, step: Step) -> None:
+        if step.gramian is not None:
+            norm = step.gramian.diagonal().sqrt().clamp(min=TINY)
+            self.weight = self.base / norm * ((self.base * norm).sum() / self.base.sum())
