@@ -49,9 +49,10 @@ def short_name(config: RunConfig, path: str) -> str:
     *parents, name = path.split(".")
     holder: Any = config
     for parent in parents:
-        holder = getattr(holder, parent)
-    title = type(holder).model_fields[name].title if isinstance(holder, BaseModel) else None
-    return title or name
+        holder = getattr(holder, parent, None)
+    # A field that the configuration's kind does not have, or a key of a mapping, has no title.
+    field = type(holder).model_fields.get(name) if isinstance(holder, BaseModel) else None
+    return (field and field.title) or name
 
 
 def label(config: RunConfig, path: str, value: object) -> str:

@@ -12,9 +12,14 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
 
 
 class MetricConfig(Config):
-    """The metric that is compared. ``sesoi`` is the smallest effect size of interest, in units of the metric."""
+    """The metric that is compared. ``sesoi`` is the smallest effect size of interest, in units of the metric.
 
-    name: Literal["test/weighted_f1", "test/macro_f1", "test/accuracy"] = "test/weighted_f1"
+    Micro F1 and average precision are those of several labels.
+    """
+
+    name: Literal["test/weighted_f1", "test/macro_f1", "test/accuracy", "test/micro_f1", "test/average_precision"] = (
+        "test/weighted_f1"
+    )
     direction: Literal["max", "min"] = "max"
     sesoi: PositiveFloat | None = None
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from model.gradients import Gradients
 
 Metrics = Mapping[str, float]
+TINY = 1e-300
 
 
 class Monitor:
@@ -15,8 +16,8 @@ class Monitor:
 
     For each term: ``loss`` raw, ``normalised`` where that differs, ``weight`` and ``weighted``, whose sum is
     ``loss/total``; ``share`` of the sum of absolute weighted terms; ``gradient``, the length of the weighted term's
-    gradient, in all and by module; ``cosine`` between the gradients of two terms. Also the length of the whole gradient
-    before it is clipped, and the learning rate. Terms of weight 0 have no gradient.
+    gradient, in all and by module; ``cosine`` between the gradients of two terms, where they share parameters. Also the
+    length of the whole gradient before it is clipped, and the learning rate. Terms of weight 0 have no gradient.
     """
 
     def __init__(self, names: Sequence[str], on: Sequence[int], modules: Sequence[str], normalised: bool) -> None:
@@ -37,18 +38,21 @@ class Monitor:
         self.length: Tensor | float = 0.0
         self.measured: list[tuple[Tensor, Gradients]] = []
 
-    def step(self, size: int, parts: Sequence[Tensor], length: Tensor) -> None:
+    def step(self, size: int, raw: Tensor, normalised: Tensor, weight: Tensor) -> None:
         """Note a step.
 
         Args:
             size: utterances of the batch.
-            parts: raw terms, normalised terms and weights, each (K,), without a graph.
-            length: of the whole gradient.
+            raw: (K,) terms.
+            normalised: (K,) terms.
+            weight: (K,) their weights.
         """
-        raw, normalised, weight = parts
         self.sums = self.sums + size * torch.stack([raw, normalised, weight, normalised * weight]).double()
-        self.length = self.length + length
         self.seen += size
+
+    def clipped(self, length: Tensor) -> None:
+        """Note the length that the whole gradient of a step had before it was clipped."""
+        self.length = self.length + length
         self.steps += 1
 
     def gradients(self, weight: Tensor, gradients: Gradients) -> None:
@@ -65,7 +69,12 @@ class Monitor:
         assert isinstance(self.sums, Tensor)
         raw, normalised, weight, weighted = self.sums / self.seen
         absolute = weighted.abs()
-        columns = {"loss": raw, "weight": weight, "weighted": weighted, "share": absolute / absolute.sum()}
+        columns = {
+            "loss": raw,
+            "weight": weight,
+            "weighted": weighted,
+            "share": absolute / absolute.sum().clamp(min=TINY),
+        }
         columns |= {"normalised": normalised} if self.normalised else {}
         result = {
             "train/loss/total": float(weighted.sum()),
@@ -86,7 +95,7 @@ class Monitor:
             return {}
         norm = torch.stack([weight.abs()[:, None] * seen.norm for weight, seen in self.measured])
         cosine = torch.stack([seen.cosine for _, seen in self.measured]).mean(0).tolist()
-        reach = self.measured[0][1].reach.tolist()
+        reach, meet = (x.tolist() for x in (self.measured[0][1].reach, self.measured[0][1].meet))
         whole, parts = norm.square().sum(2).sqrt().mean(0).tolist(), norm.mean(0).tolist()
         result = {}
         for i, name in enumerate(self.on):
@@ -95,5 +104,6 @@ class Monitor:
                 if reach[i][j]:
                     result[f"train/gradient/{name}/{module}"] = parts[i][j]
             for j in range(i):
-                result[f"train/cosine/{self.on[j]}/{name}"] = cosine[i][j]
+                if meet[i][j]:
+                    result[f"train/cosine/{self.on[j]}/{name}"] = cosine[i][j]
         return result

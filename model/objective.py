@@ -52,8 +52,8 @@ class Objective:
             losses.modality_weights(modalities),
         )
 
-    def terms(self, output: Output, label: Tensor) -> Tensor:
-        """(K,) raw terms; those that the output has no part for (no views were drawn) are 0."""
+    def terms(self, output: Output, label: Tensor) -> list[Tensor]:
+        """The K raw terms, scalars; those that the output has no part for (no views were drawn) are 0."""
         values = {"classification": self._classification(output.logits, label)}
         for name, (reconstructed, target, widths) in output.fused.reconstructions.items():
             loss = self.losses.reconstruction(reconstructed, target)
@@ -67,7 +67,7 @@ class Objective:
         if views and contrastive.kind == "infonce":
             values["contrastive"] = torch.stack([contrastive(anchor, view) for view in views]).sum(0).mean()
         zero = output.logits.new_zeros(())
-        return torch.stack([values.get(term, zero) for term in self.names])
+        return [values.get(term, zero) for term in self.names]
 
     def _classification(self, logits: Tensor, label: Tensor) -> Tensor:
         target = targets(label, logits, self.losses.label_smoothing)

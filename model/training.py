@@ -6,19 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from model import evaluation, gradients
+from model import evaluation
 from model.batch import Batch, Conversations
 from model.config import RunConfig
 from model.data import DEV, TEST, TRAIN, Dataset
 from model.evaluation import Prediction
-from model.monitor import Metrics, Monitor
+from model.monitor import Metrics
 from model.network import Joyful
-from model.normalisation import Normalisation
 from model.objective import Objective
-from model.seeding import INIT, ORDER, STEP, WEIGHT, generator, reseed
-from model.weighting.base import Step
+from model.seeding import INIT, ORDER, STEP, generator, reseed
+from model.total import Total
 
 
 @dataclass
@@ -49,15 +47,9 @@ class Trainer:
         self.label_names = dataset.label_names
         reseed(seed, INIT)
         self.network = Joyful(self.data.widths, self.data.speakers, self.data.classes, config.model).to(device)
-        self.parts = gradients.modules(self.network)
         count = torch.as_tensor(dataset.count(TRAIN), dtype=torch.float32).to(device)
         self.objective = Objective.of(config.loss, count, tuple(dataset.features), config.model.fusion.gated)
-        self.on = torch.as_tensor([i for i, weight in enumerate(self.objective.weight.tolist()) if weight]).to(device)
-        self.normalise = Normalisation(config.loss.normalisation)
-        self.strategy = config.loss.weighting.start(self.objective.weight[self.on])
-        names = self.objective.names
-        self.monitor = Monitor(names, self.on.tolist(), list(self.parts), config.loss.normalisation != "none")
-        self.steps = 0
+        self.total = Total(self.objective, self.network, config.training.monitor_every)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.training.learning_rate,
@@ -97,10 +89,9 @@ class Trainer:
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
         for step, batch in enumerate(self.data.batches(order, training.batch_size, self.config.model.graph)):
             self._step(batch, epoch, step)
-        self.strategy.on_epoch(self.monitor.terms()[self.on].to(self.objective.weight.dtype))
         dev = self.predict(DEV)
         return {
-            **self.monitor.metrics(self.optimiser.param_groups[0]["lr"]),
+            **self.total.end_epoch(self.optimiser.param_groups[0]["lr"]),
             **{f"dev/loss/{term}": value for term, value in dev.terms.items()},
             **{f"dev/{name}": value for name, value in evaluation.metrics(dev, self.label_names).items()},
         }
@@ -110,25 +101,11 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         contrastive = self.config.loss.contrastive
         views = contrastive if contrastive.kind == "infonce" and contrastive.weight else None
-        raw = self.objective.terms(self.network(batch, views), batch.label)
-        terms = self.normalise(raw)
-        weight = self._weigh(terms, epoch, step)
-        torch.autograd.backward(terms @ weight)
+        terms = self.objective.terms(self.network(batch, views), batch.label)
+        torch.autograd.backward(self.total(terms, len(batch.label), self.seed, (epoch, step)))
         length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.gradient_clip)
+        self.total.monitor.clipped(length)
         self.optimiser.step()
-        self.monitor.step(len(batch.label), (raw.detach(), terms.detach(), weight), length)
-        self.steps += 1
-
-    def _weigh(self, terms: Tensor, epoch: int, step: int) -> Tensor:
-        """(K,) weights of this step; those of terms that are off are 0."""
-        sample, every = self.config.training.monitor_every, self.strategy.every
-        seen, needed = bool(sample and step % sample == 0), bool(every and self.steps % every == 0)
-        measured = gradients.measure(terms[self.on], self.parts) if seen or needed else None
-        reseed(self.seed, WEIGHT, epoch, step)
-        self.strategy.on_step(Step(terms.detach()[self.on], measured.gramian if measured and needed else None))
-        if measured and seen:
-            self.monitor.gradients(self.strategy.weight, measured)
-        return torch.zeros_like(self.objective.weight).index_copy(0, self.on, self.strategy.weight)
 
     @torch.no_grad()
     def predict(self, split: int) -> Prediction:
@@ -139,7 +116,7 @@ class Trainer:
             output = self.network(batch)
             label.append(batch.label)
             logits.append(output.logits)
-            terms.append(self.objective.terms(output, batch.label) * len(batch.label))
+            terms.append(torch.stack(self.objective.terms(output, batch.label)) * len(batch.label))
         mean = torch.stack(terms).sum(0) / sum(map(len, label))
         score = torch.cat(logits)
         probability = score.sigmoid() if self.config.loss.classification.multi_label else score.softmax(-1)

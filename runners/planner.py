@@ -1,6 +1,6 @@
 """What a study should hold, what of it is missing, and in which packs that is run."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +8,13 @@ import numpy as np
 from ablations.cell import Cell
 from ablations.record import Plan, PlannedCell
 from ablations.study import Study
+from model.base import DataError
 from model.config import RunConfig
-from model.data import DataConfig
+from model.data import DataConfig, Dataset
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
+SEVERAL_LABELS = ("test/micro_f1", "test/average_precision")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def make_plan(study: Study) -> Plan:
     datasets = {data: data.load() for data in {cell.config.data for cell in study.cells}}
     for cell in study.cells:
         cell.config.check(datasets[cell.config.data])
+    _check_metric(study.matrix.metric.name, datasets.values())
     digests = {data: dataset.digest for data, dataset in datasets.items()}
     return Plan(
         study=study.matrix.study,
@@ -56,6 +59,15 @@ def make_plan(study: Study) -> Plan:
         seeds=study.seeds,
         code_digest=code_digest(),
     )
+
+
+def _check_metric(metric: str, datasets: Iterable[Dataset]) -> None:
+    single = [dataset.name for dataset in datasets if not dataset.multi_label]
+    if metric in SEVERAL_LABELS and single:
+        raise DataError(
+            f"metric.name: {metric} is a metric of several labels, but {single[0]} has one class for each utterance; "
+            f"use test/weighted_f1, test/macro_f1 or test/accuracy."
+        )
 
 
 def _planned(cell: Cell, digests: dict[DataConfig, str]) -> PlannedCell:

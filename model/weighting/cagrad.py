@@ -23,4 +23,5 @@ class CAGrad(Aggregation):
         """See ``Aggregation``."""
         from torchjd.aggregation import CAGradWeighting
 
-        return CAGradWeighting(c=self.c)
+        # Below norm_eps the package gives up and trains nothing; it counts on gradients of one scale.
+        return CAGradWeighting(c=self.c, norm_eps=1e-8)

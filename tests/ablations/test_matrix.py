@@ -124,9 +124,9 @@ MISTAKES = {
     "duplicate key": ("seeds: 5", "seeds: 5\nseeds: 6", "m.yaml: line 16: the key 'seeds' stands twice, first on line 15"),
     "baseline no cell": ("encoder_weight: 0.05", "encoder_weight: 0.07", "m.yaml: line 7: the baseline (enc=0.07-"),
     "baseline unknown": ("baseline: base", "baseline: best", "m.yaml: line 7: no cell 'best'; the baseline is one of: base"),
-    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, label_smoothing, reconstruction, encoder_weight, gate_weight, contrastive"),
+    "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, label_smoothing, reconstruction, modality_weight, encoder_weight, gate_weight, contrastive, normalisation, weighting"),
     "study name": ("study: loss", "study: My Loss", "m.yaml: line 5: study: string should match pattern"),
-    "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1' or 'test/accuracy', got 'test/f1'"),
+    "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1', 'test/accuracy', 'test/micro_f1' or 'test/average_precision', got 'test/f1'"),
     "seeds": ("seeds: 5", "seeds: [1, 1]", "seeds: one stands twice in [1, 1]"),
     "no seeds": ("seeds: 5", "seeds: 0", "m.yaml: line 15: seeds: input should be greater than 0, got 0"),
     "design without its part": ("design: grid", "design: cells", "design 'cells' needs 'cells'"),
@@ -181,7 +181,7 @@ def test_settings_that_contradict_in_one_cell_alone_are_named_with_the_cell(tmp_
     [
         (
             "data.pth=x",
-            "--set data.pth: unknown key 'data.pth'; the keys here are kind, features, dialogues, signal, seed",
+            "--set data.pth: unknown key 'data.pth'; the keys here are kind, features, multi_label, dialogues, signal, seed",
         ),
         ("training.epochs=many", "--set training.epochs: training.epochs: input should be a valid integer, got 'many'"),
         ("epochs", "--set epochs: write KEY=VALUE"),

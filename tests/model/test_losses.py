@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.base import DataError
-from model.losses import MSE, NLL, Focal, Huber, InfoNCE, Losses, SmoothL1
+from model.fusion.parts import Fused, Reconstruction
+from model.losses import BCE, MSE, NLL, Focal, FocalBCE, Huber, InfoNCE, Losses, SmoothL1
 from model.losses.class_weight import class_weights
+from model.losses.modality_weight import column_weights
 from model.losses.smoothing import targets
+from model.network import Output
+from model.objective import Objective
 
 # Logits up to a constant, which softmax does not see.
 LOGITS = torch.tensor([[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.3, 0.3, 0.4]], dtype=torch.float64).log() + 2
@@ -56,9 +60,27 @@ def test_large_errors_count_linearly_and_small_ones_as_half_a_square() -> None:
     assert Huber()(near, zero).mean().item() == pytest.approx(MSE()(near, zero).mean().item() / 2)
 
 
-@pytest.mark.parametrize("loss", [NLL(), Focal(), Focal(gamma=0.5)])
+@given(st.integers(0, 2**31))
+def test_bce_is_that_of_torch(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    logits, target = 5 * torch.randn(5, 4, generator=generator), torch.rand(5, 4, generator=generator)
+    expected = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    torch.testing.assert_close(BCE()(logits, target), expected)
+    torch.testing.assert_close(FocalBCE(gamma=0.0)(logits, target), expected)
+
+
+def test_focal_bce_by_hand() -> None:
+    p, logits = 0.8, torch.tensor([[math.log(4.0)]])
+    loss = FocalBCE(alpha=0.25, gamma=2.0)
+    assert loss(logits, torch.ones(1, 1)).item() == pytest.approx(-2 * 0.25 * 0.2**2 * math.log(p))
+    assert loss(logits, torch.zeros(1, 1)).item() == pytest.approx(-2 * 0.75 * 0.8**2 * math.log(1 - p), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [NLL(), Focal(), Focal(gamma=0.5), BCE(), FocalBCE(), FocalBCE(gamma=0.5)])
 @pytest.mark.parametrize("scale", [0.0, 30.0, 300.0])
-def test_classification_gradients_are_finite_at_extreme_logits(loss: NLL | Focal, scale: float) -> None:
+def test_classification_gradients_are_finite_at_extreme_logits(
+    loss: NLL | Focal | BCE | FocalBCE, scale: float
+) -> None:
     logits = (scale * torch.tensor([[1.0, -1.0], [-1.0, 1.0]])).requires_grad_()
     target = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     torch.autograd.backward(loss(logits, target).sum())
@@ -74,6 +96,56 @@ def test_smoothed_nll_is_that_of_torch(smoothing: float, seed: int) -> None:
     torch.testing.assert_close(target.sum(1), torch.ones(5, dtype=torch.float64))
     expected = F.cross_entropy(logits, label, label_smoothing=smoothing, reduction="none")
     torch.testing.assert_close(NLL()(logits, target).sum(-1), expected)
+
+
+def test_smoothed_labels_move_towards_one_half() -> None:
+    label = torch.tensor([[1, 0, 1]])
+    assert targets(label, torch.zeros(1, 3), 0.2).tolist() == [pytest.approx([0.9, 0.1, 0.9])]
+
+
+def terms(losses: Losses, output: Output, label: torch.Tensor, modalities: tuple[str, ...] = ("a", "b")) -> list[float]:
+    classes = output.logits.size(1)
+    objective = Objective.of(losses, torch.ones(classes), modalities, gated=False)
+    return [float(term) for term in objective.terms(output, label)]
+
+
+def reconstruction(seed: int) -> Output:
+    generator = torch.Generator().manual_seed(seed)
+    output, target = torch.randn(2, 4, 5, generator=generator)
+    fused = Fused(output, {"reconstruction_global": Reconstruction(output, target, [2, 3])})
+    return Output(torch.zeros(4, 2), fused, (output,))
+
+
+@given(st.integers(0, 2**31), st.floats(0.1, 10))
+def test_equal_modality_weights_are_the_unweighted_loss(seed: int, weight: float) -> None:
+    output, label = reconstruction(seed), torch.zeros(4, dtype=torch.int64)
+    plain = terms(Losses(), output, label)
+    assert terms(Losses(modality_weight={"a": 1.0, "b": 1.0}), output, label) == plain
+    assert terms(Losses(modality_weight={"a": weight, "b": weight}), output, label) == plain
+    torch.testing.assert_close(column_weights([weight, weight], [2, 3], output.logits), torch.ones(5))
+
+
+def test_a_modality_of_weight_zero_is_not_reconstructed() -> None:
+    output, label = reconstruction(0), torch.zeros(4, dtype=torch.int64)
+    only = terms(Losses(modality_weight={"a": 0.0}), output, label)[2]
+    (reconstructed, target, _) = output.fused.reconstructions["reconstruction_global"]
+    assert only == pytest.approx(MSE()(reconstructed, target)[:, 2:].mean().item())
+
+
+def test_modality_weights_are_in_the_units_of_the_columns() -> None:
+    """Twice the weight is as if the modality's columns stood there twice."""
+    output, label = reconstruction(1), torch.zeros(4, dtype=torch.int64)
+    twice = terms(Losses(modality_weight={"a": 2.0}), output, label)[2]
+    loss = MSE()(*output.fused.reconstructions["reconstruction_global"][:2])
+    assert twice == pytest.approx(torch.cat([loss, loss[:, :2]], 1).mean().item())
+
+
+def test_class_weights_of_several_labels_weigh_the_labels() -> None:
+    logits, label = torch.tensor([[0.0, 2.0], [1.0, -1.0]]), torch.tensor([[1, 0], [0, 1]])
+    output = Output(logits, Fused(logits, {}), (logits,))
+    weighted = terms(Losses(classification=BCE(), class_weight=(1.0, 3.0)), output, label)[0]
+    loss = BCE()(logits, label.float())
+    assert weighted == pytest.approx(((loss[:, 0] + 3 * loss[:, 1]).sum() / 8).item())
 
 
 def test_class_weights_of_effective_number_lie_between_equal_and_inverse_frequency() -> None:
@@ -100,6 +172,20 @@ def test_a_class_missing_from_training_gets_a_finite_weight() -> None:
 def test_class_weights_of_the_wrong_number_are_refused() -> None:
     with pytest.raises(DataError, match="has 2 weights, but the data set has 3 classes"):
         Losses(class_weight=(1.0, 2.0)).check(3, False, ("text",))
+
+
+@pytest.mark.parametrize(
+    ("losses", "multi_label", "message"),
+    [
+        (Losses(), True, "loss.classification is nll, but the data set has several labels for each utterance; use bce"),
+        (Losses(classification=BCE()), False, "is bce, but the data set has one class for each utterance; use nll"),
+        (Losses(modality_weight={"smell": 1.0}), False, "names smell; the modalities are text, audio"),
+        (Losses(modality_weight={"text": 0.0, "audio": 0.0}), False, "is 0 for every modality"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused(losses: Losses, multi_label: bool, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        losses.check(3, multi_label, ("text", "audio"))
 
 
 def test_infonce_is_small_for_equal_and_large_for_swapped_views() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.config import RunConfig
+from model import evaluation
+from model.config import RunConfig, Training
 from model.data import DEV, TEST, Dataset
 from model.evaluation import Prediction
 from model.seeding import STEP, reseed
@@ -157,3 +158,35 @@ def test_awkward_data_train_to_finite_numbers(weight: str) -> None:
     result = Trainer(settings, awkward().standardised(), 0, CPU).fit()
     assert not result.diverged
     assert all(np.isfinite(list(metrics.values())).all() for metrics in result.history)
+
+
+def test_several_labels_are_trained_and_beat_chance() -> None:
+    settings = RunConfig.model_validate(
+        {
+            "data": {"kind": "synthetic", "multi_label": True},
+            "loss": {"classification": {"kind": "bce"}},
+        }
+    )
+    dataset = settings.data.load().standardised()
+    result = Trainer(settings, dataset, 0, CPU).fit()
+    assert result.test is not None
+    assert result.test.label.shape == result.test.probability.shape == result.test.predicted.shape
+    scores = evaluation.metrics(result.test, dataset.label_names)
+    assert scores["average_precision"] > 2 * result.test.label.mean()
+    assert 0.4 < scores["micro_f1"] < 0.95
+    assert scores["accuracy"] > (result.test.label.sum(1) == 0).mean()
+
+
+def test_measuring_gradients_changes_no_bit(dataset: Dataset) -> None:
+    watched, unwatched = (
+        Trainer(
+            config().model_copy(update={"training": Training(epochs=2, monitor_every=every)}), dataset, 0, CPU
+        ).fit()
+        for every in (1, 0)
+    )
+    assert watched.test is not None
+    assert unwatched.test is not None
+    assert np.array_equal(watched.test.probability, unwatched.test.probability)
+    for seen, plain in zip(watched.history, unwatched.history, strict=True):
+        assert plain.items() <= seen.items()
+        assert any("/cosine/" in name for name in seen.keys() - plain.keys())
