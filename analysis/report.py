@@ -14,6 +14,7 @@ from ablations.record import DEFAULT_URI
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from analysis.course import Course
     from analysis.runs import Store, StudyRuns
     from analysis.tables import Table
 
@@ -62,13 +63,22 @@ def _require_folder(folder: Path) -> None:
 
 def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
     """Write everything to an existing folder; returns the files."""
+    from analysis.breakdown import breakdown_table
+    from analysis.classes import classes_table
+    from analysis.course import drawn_cells, read
+    from analysis.figures import classes
     from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
 
-    cells = cells_table(runs)
-    written = [*cells.write(folder), *effects_table(runs).write(folder)]
+    course = read(store, runs)
+    cells, by_class = cells_table(runs), classes_table(runs)
+    tables = [cells, effects_table(runs), by_class]
+    tables += [breakdown_table(runs.plan.study, course)] if course else []
+    written = [path for table in tables for path in table.write(folder)]
     with style():
-        for name, figure in (("heatmap", _heatmaps(runs, cells)), ("curves", _curves(store, runs))):
+        figures = {"heatmap": _heatmaps(runs, cells), "classes": classes.draw(by_class, drawn_cells(runs.plan))}
+        figures |= _courses(store, runs, course) if course else {}
+        for name, figure in figures.items():
             written += save(figure, folder, name) if figure else []
     path = folder / "manifest.json"
     path.write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
@@ -84,16 +94,20 @@ def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":
     return heatmap.draw(heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name)
 
 
-def _curves(store: "Store", runs: "StudyRuns") -> "Figure | None":
-    from analysis.figures import curves
+def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "dict[str, Figure | None]":
+    from analysis.figures import curves, matrices, shares, terms
 
-    cells = curves.drawn_cells(runs.plan)
-    drawn = runs.frame[runs.frame["cell"].isin(cells) & (runs.frame["outcome"] == "finished")]
-    if drawn.empty:
-        return None
-    score = runs.plan.metric.name.replace("test/", "dev/")
-    names = [name for cell in cells for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
-    return curves.draw(curves.curves(store.history(drawn["run_id"].to_list()), drawn, score), names, score)
+    score, left_out = runs.plan.metric.name.replace("test/", "dev/"), course.left_out
+    confusion = matrices.confusions(store.confusions(runs.frame, course.names))
+    return {
+        "curves": curves.draw(curves.curves(course, score), course, score),
+        "shares": shares.draw(course),
+        "weights": terms.draw(course, "train/weight/", "weight"),
+        "gradients": terms.draw(course, "train/gradient/", "length of the weighted term's gradient"),
+        "modules": matrices.draw(matrices.module_shares(course), "part of the push on a module", left_out),
+        "cosines": matrices.draw(matrices.cosines(course), "cosine between gradients", left_out, lowest=-1.0),
+        "confusion": matrices.draw(confusion, "predicted, as a part of the true class", left_out),
+    }
 
 
 def manifest(runs: "StudyRuns") -> dict[str, object]:

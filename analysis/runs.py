@@ -1,6 +1,7 @@
 """Reads a study from MLflow into a tidy frame. The only file that reads it."""
 
 import contextlib
+import functools
 import io
 import os
 import sqlite3
@@ -11,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablations.record import HISTORY_FILE, PLAN_FILE, SCHEMA, Kind, Outcome, Plan, SchemaError, Tag, sqlite_path
+from ablations.record import (
+    CONFUSION_FILE,
+    HISTORY_FILE,
+    PLAN_FILE,
+    SCHEMA,
+    Kind,
+    Outcome,
+    Plan,
+    SchemaError,
+    Tag,
+    sqlite_path,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -90,6 +102,19 @@ class Store:
         """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
         parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))).assign(run_id=run_id) for run_id in run_ids]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def confusions(self, frame: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+        """Counts of the true (rows) and predicted classes on test, summed over the finished runs of each cell."""
+        finished = frame[frame["outcome"] == Outcome.FINISHED]
+        return {
+            name: functools.reduce(
+                pd.DataFrame.add, map(self._confusion, finished.loc[finished["name"] == name, "run_id"])
+            )
+            for name in names
+        }
+
+    def _confusion(self, run_id: str) -> pd.DataFrame:
+        return pd.read_csv(io.StringIO(self._text(run_id, CONFUSION_FILE)), index_col=0)
 
     def _plan(self, study: str) -> Plan:
         runs = self.client.search_runs([self.studies[study]], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)

@@ -69,13 +69,13 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.Da
             {
                 "cell": f"{row['name']} (baseline)" if is_baseline else row["name"],
                 "n": f"{row['n']}" if row["n"] == planned else f"{row['n']} of {planned}",
-                "mean": _number(row["mean"]),
-                "95 % interval": _interval(row["low"], row["high"]),
-                "difference": DASH if is_baseline else _number(row["difference"], "+z.3f"),
+                "mean": number(row["mean"]),
+                "95 % interval": interval(row["low"], row["high"]),
+                "difference": DASH if is_baseline else number(row["difference"], "+z.3f"),
                 "95 % interval (joint)": DASH
                 if is_baseline
-                else _interval(row["difference_low"], row["difference_high"], "+z.3f"),
-                "p (adjusted)": DASH if is_baseline else _p(row["p"]),
+                else interval(row["difference_low"], row["difference_high"], "+z.3f"),
+                "p (adjusted)": DASH if is_baseline else p_value(row["p"]),
             }
         )
     return pd.DataFrame(rows)
@@ -118,9 +118,9 @@ def effects_table(study: StudyRuns) -> Table:
             "effect": numbers.index.astype(str),
             "df": numbers["df"].map(_format(".0f")).to_list(),
             "F": numbers["F"].map(_format(".2f")).to_list(),
-            "p": numbers["p"].map(_p).to_list(),
+            "p": numbers["p"].map(p_value).to_list(),
             "partial omega squared": numbers["omega2"].map(_format(".3f")).to_list(),
-            "range of means": numbers["range"].map(_number).to_list(),
+            "range of means": numbers["range"].map(number).to_list(),
         }
     )
     caption = (
@@ -135,15 +135,18 @@ def _format(spec: str) -> Callable[[float], str]:
     return lambda value: DASH if pd.isna(value) else f"{value:{spec}}"
 
 
-def _number(value: float, spec: str = ".3f") -> str:
+def number(value: float, spec: str = ".3f") -> str:
+    """For people; a dash where there is none."""
     return _format(spec)(value)
 
 
-def _interval(low: float, high: float, spec: str = ".3f") -> str:
+def interval(low: float, high: float, spec: str = ".3f") -> str:
+    """For people; a dash where there is none."""
     return DASH if pd.isna(low) else f"[{low:{spec}}, {high:{spec}}]"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """As papers write it; a dash where there is none."""
     if pd.isna(value):
         return DASH
     if value < 0.001:

@@ -60,7 +60,7 @@ class Losses(Config):
     encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
     gate_weight: Annotated[NonNegativeFloat, Field(title="gate")] = 0.01
     contrastive: ContrastiveLoss = InfoNCE()
-    normalisation: Literal["none", "log", "minmax"] = "none"
+    normalisation: Annotated[Literal["none", "log", "minmax"], Field(title="norm")] = "none"
     weighting: Weighting = Fixed()
 
     def weights(self, gated: bool) -> dict[str, float]:

@@ -15,9 +15,10 @@ from analysis.runs import Store as Reader
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, Store, run
 
+FIGURES = ["curves", "heatmap", "classes", "shares", "weights", "gradients", "modules", "cosines", "confusion"]
 FILES = {
-    *(f"{table}.{suffix}" for table in ("cells", "effects") for suffix in ("csv", "md", "tex")),
-    *(f"{figure}.{suffix}" for figure in ("curves", "heatmap") for suffix in ("pdf", "png")),
+    *(f"{table}.{suffix}" for table in ("cells", "effects", "classes", "breakdown") for suffix in ("csv", "md", "tex")),
+    *(f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")),
     "manifest.json",
 }
 

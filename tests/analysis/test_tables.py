@@ -7,7 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.figures import curves, heatmap
+from analysis.breakdown import breakdown_table
+from analysis.classes import classes_table
+from analysis.course import Course, drawn_cells
+from analysis.figures import curves, heatmap, matrices, shares, terms
 from analysis.figures.style import save, style
 from analysis.runs import StudyRuns
 from analysis.statistics.dunnett import contrasts
@@ -85,23 +88,86 @@ def test_heatmaps_mark_better_and_worse_by_the_metrics_direction(direction: str)
     assert (panels["x"].baseline, panels["y"].baseline) == ((0, 0), None)
 
 
+def course(runs: StudyRuns) -> Course:
+    """Two epochs of the baseline and the cell beside it; three terms, the last without gradients."""
+    drawn = drawn_cells(runs.plan)
+    rows = [
+        {"name": row["name"], "seed": row["seed"], "epoch": epoch, "best": epoch == 1, "dev/weighted_f1": 0.5,
+         "train/loss/total": 4.0, "train/gradient/total": 1.0, "train/cosine/left/right": -0.5,
+         **{f"train/loss/{term}": 1.0 + epoch for term in TERMS}, **{f"train/weight/{term}": 1.0 for term in TERMS},
+         **{f"train/weighted/{term}": 1.0 + epoch for term in TERMS},
+         "train/share/left": 0.5, "train/share/right": 0.25, "train/share/gate": 0.25,
+         "train/gradient/left": 1.0, "train/gradient/right": 2.0,
+         "train/gradient/left/fusion": 1.0, "train/gradient/right/fusion": 3.0, "train/gradient/right/context": 1.0}
+        for _, row in runs.frame[runs.frame["cell"].isin(drawn)].iterrows()
+        for epoch in range(2)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    return Course(list(frame["name"].unique()), frame, 6)
+
+
+TERMS = ["left", "right", "gate"]
+
+
 def test_curves_show_the_baseline_and_the_cells_at_its_place(complete: StudyRuns) -> None:
-    assert curves.drawn_cells(complete.plan) == ["c110x", "c110y"]
-    runs = complete.frame[complete.frame["cell"].isin(["c110x", "c110y"])]
-    history = pd.DataFrame(
-        [
-            {"run_id": run_id, "epoch": epoch, "train/weighted/classification": 1.0, "train/weighted/contrastive": 0.0,
-             "train/loss/total": 1.0, "dev/weighted_f1": 0.5, "dev/accuracy": 0.5}
-            for run_id in runs["run_id"]
-            for epoch in range(3)
-        ]
-    )  # fmt: skip
-    long = curves.curves(history, runs, "dev/weighted_f1")
-    assert set(long["series"]) == {"classification", "contrastive", "total", "dev/weighted_f1"}
-    assert len(long) == 10 * 3 * 4
+    assert drawn_cells(complete.plan) == ["c110x", "c110y"]
+    seen = course(complete)
+    long = curves.curves(seen, "dev/weighted_f1")
+    assert set(long["series"]) == {*TERMS, "total", "dev/weighted_f1"}
+    assert len(long) == 10 * 2 * 5
     with style():
-        figure = curves.draw(long, list(runs["name"].unique()), "dev/weighted_f1")
+        figure = curves.draw(long, seen, "dev/weighted_f1")
     assert len(figure.axes) == 4
+
+
+def test_shares_are_means_over_seeds_in_the_order_of_the_terms(complete: StudyRuns) -> None:
+    share = shares.shares(course(complete))
+    assert list(share.columns) == TERMS
+    assert share.to_numpy().tolist() == [[0.5, 0.25, 0.25]] * 4
+    with style():
+        assert len(shares.draw(course(complete)).axes) == 2
+
+
+def test_matrices_are_symmetric_and_have_holes_where_nothing_was_measured(complete: StudyRuns) -> None:
+    for table in matrices.cosines(course(complete)).values():
+        assert table.stack().to_dict() == {("left", "right"): -0.5, ("right", "left"): -0.5}
+    for table in matrices.module_shares(course(complete)).values():
+        assert table["fusion"].tolist()[:2] == [0.25, 0.75]
+        assert table.loc["right", "context"] == 1
+        assert table.loc["gate"].isna().all()
+
+
+def test_confusion_is_a_part_of_the_true_class_and_an_empty_class_has_none() -> None:
+    counts = pd.DataFrame([[3, 1], [0, 0]], ["a", "b"], ["a", "b"])
+    assert matrices.confusions({"cell": counts})["cell"].to_numpy().tolist() == [[0.75, 0.25], [0.0, 0.0]]
+
+
+def test_what_was_not_measured_is_not_drawn(complete: StudyRuns) -> None:
+    seen = course(complete)
+    bare = Course(seen.names, seen.frame.filter(regex="^(?!train/(gradient|cosine))"), 0)
+    with style():
+        assert terms.draw(bare, "train/gradient/", "length") is None
+        assert matrices.draw(matrices.cosines(bare), "cosine", 0) is None
+        figure = terms.draw(seen, "train/gradient/", "length")
+    assert figure is not None
+    assert "6 cells not shown" in str(figure.get_supxlabel())
+
+
+def test_the_breakdown_is_that_of_the_chosen_epoch(complete: StudyRuns) -> None:
+    table = breakdown_table("grid", course(complete))
+    assert table.numbers["raw"].tolist() == [2.0] * 6
+    assert table.readable["gradient"].tolist() == ["1", "2", "–"] * 2
+    assert "6 cells are not shown" in table.caption
+
+
+def test_classes_are_compared_each_with_its_own_baseline(complete: StudyRuns) -> None:
+    score = complete.frame["test/weighted_f1"]
+    frame = complete.frame.assign(**{"test/f1/rare": score - 0.3, "test/f1/common": 1 - score})
+    numbers = classes_table(StudyRuns(complete.plan, frame)).numbers.set_index(["class", "cell"])
+    assert numbers.loc[("rare", "c220y"), "difference"] == pytest.approx(0.2, abs=0.03)
+    assert numbers.loc[("common", "c220y"), "difference"] == pytest.approx(-0.2, abs=0.03)
+    assert numbers["p"].xs("c220y", level="cell").max() < 0.001
+    assert len(numbers) == 16
 
 
 def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:

@@ -1,0 +1,26 @@
+"""The loss taken apart: what each term is worth at the chosen epoch."""
+
+import pandas as pd
+
+from analysis.course import Course
+from analysis.tables import Table, number
+
+PARTS = {"loss": "raw", "weight": "weight", "weighted": "weighted", "share": "share", "gradient": "gradient"}
+
+
+def breakdown_table(study: str, course: Course) -> Table:
+    """For each drawn cell and term, means over the seeds at the chosen epoch."""
+    values = {}
+    for part, name in PARTS.items():
+        long = course.long(f"train/{part}/")
+        values[name] = long[long["best"]].groupby(["name", "term"], sort=False)["value"].mean()
+    numbers = pd.DataFrame(values).reindex(pd.MultiIndex.from_product([course.names, course.terms]))
+    numbers = numbers.rename_axis(["cell", "term"]).dropna(how="all").reset_index()
+    readable = numbers.assign(**{name: numbers[name].map(lambda x: number(x, ".4g")) for name in PARTS.values()})
+    caption = (
+        f"Study {study}: terms of the loss in the epoch that was chosen on dev, means over its training utterances "
+        f"and over seeds. The weighted terms add up to the total; share is of the sum of their absolute values; "
+        f"gradient is the length of the weighted term's gradient, where it was measured."
+        f"{f' {course.left_out} cells are not shown.' if course.left_out else ''}"
+    )
+    return Table("breakdown", numbers, readable, caption)

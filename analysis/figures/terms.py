@@ -1,0 +1,35 @@
+"""A number of each term over the epochs: its weight, or the length of its gradient."""
+
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.course import Course
+from analysis.figures.panels import COLUMNS, Panels
+
+SMALLEST = 1e-4  # around 0 the axis is linear up to here
+
+
+def draw(course: Course, prefix: str, label: str) -> Figure | None:
+    """Lines with the range over seeds, a panel for each cell; None if it was not measured.
+
+    Args:
+        course: of the cells.
+        prefix: of the metric, before the term's name.
+        label: of the axis.
+    """
+    long = course.long(prefix)
+    if long.empty:
+        return None
+    panels = Panels(course.names)
+    for name, ax in panels:
+        sns.lineplot(
+            long[long["name"] == name], x="epoch", y="value", hue="term", style="term", hue_order=course.terms,
+            style_order=course.terms, palette="colorblind", ax=ax, errorbar=lambda x: (x.min(), x.max()),
+            legend="full" if name == course.names[0] else False,
+        )  # fmt: skip
+        # Weights may be 0 or, where gradients conflict, negative.
+        ax.set_yscale("symlog", linthresh=SMALLEST)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    sns.move_legend(panels.axes[0], "upper left", bbox_to_anchor=(len(panels.names[:COLUMNS]) * 1.15, 1), title=None)
+    return panels.label("epoch", label, course.left_out)
