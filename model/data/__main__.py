@@ -61,13 +61,13 @@ def _splits(data: "Dataset") -> "Table":
     from model.data.dataset import SPLITS
 
     table = _table("", *SPLITS)
-    utterances = np.bincount(data.split, minlength=len(SPLITS))
+    inside = [data.split == split for split in range(len(SPLITS))]
     table.add_row("dialogues", *(str(len(data.dialogues(split))) for split in range(len(SPLITS))))
-    table.add_row("utterances", *map(str, utterances))
+    table.add_row("utterances", *(str(rows.sum()) for rows in inside))
+    has = data.label if data.label.ndim == 2 else np.eye(len(data.label_names), dtype=np.int64)[data.label]
     for label, name in enumerate(data.label_names):
-        counts = np.bincount(data.split[data.label == label], minlength=len(SPLITS))
-        shares = [f"{n} ({n / total:.1%})" for n, total in zip(counts, utterances, strict=True)]
-        table.add_row(f"  {name}", *shares)
+        counts = [(int(has[rows, label].sum()), int(rows.sum())) for rows in inside]
+        table.add_row(f"  {name}", *(f"{n} ({n / total:.1%})" for n, total in counts))
     return table
 
 

@@ -118,7 +118,7 @@ class Dialogue:
         return items
 
     def _sequence(self, key: str, value: object) -> list[object]:
-        if isinstance(value, np.ndarray) and value.ndim == 2:
+        if isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1]:
             return list(value)
         items = _items(value)
         if items is None:
@@ -186,6 +186,7 @@ def dataset(
     Raises:
         DataError: a dialogue breaks a rule, a label has no name, or a split is empty.
     """
+    speaker = np.concatenate([dialogue.speakers for dialogue in dialogues]).astype(np.int64)
     names = label_names or known_names(dialogues)
     if names is None:
         raise DataError(
@@ -201,7 +202,7 @@ def dataset(
         features={key: stacked(dialogues, key) for key in features},
         label=np.concatenate([dialogue.labels for dialogue in dialogues]).astype(np.int64),
         length=np.array(length, dtype=np.int64),
-        speaker=np.concatenate([dialogue.speakers for dialogue in dialogues]).astype(np.int64),
+        speaker=speaker,
         split=np.repeat([dialogue.split for dialogue in dialogues], length).astype(np.int64),
         label_names=names,
     )

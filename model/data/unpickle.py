@@ -10,6 +10,7 @@ import copyreg
 import math
 import pickle
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ BROKEN = (
     MemoryError,
     RecursionError,
 )
+
+DIMENSIONS = 32  # that numpy 1 and 2 can both have
 
 
 def unpickle(path: Path) -> object:
@@ -115,7 +118,7 @@ class _Dtype:
 
     def __init__(self, spec: object, *_: object) -> None:
         """``spec`` is kind and bytes; what follows says only whether the type was aligned or copied."""
-        if not isinstance(spec, str) or not re.fullmatch(r"[biufSUO][1-9]\d*", spec):
+        if not isinstance(spec, str) or not re.fullmatch(r"[biufSUO]\d+", spec):
             raise _RefusedError(f"numpy.dtype({spec!r:.80})")
         self.dtype = np.dtype(spec)
 
@@ -131,17 +134,28 @@ class _Array(np.ndarray[Any, Any]):
     """An array whose state is checked before numpy sees it: sizes agree, so nothing large is allocated."""
 
     def __setstate__(self, state: object) -> None:
+        if self.size:
+            raise _RefusedError("a second state of a numpy.ndarray")
         match state:
             case (int(), tuple(shape), _Dtype(dtype=dtype), int(fortran), data):
                 content: Any = data if dtype.kind == "O" else _latin1(data)
             case _:
                 raise _RefusedError("a numpy.ndarray with an unknown state")
         unit = list if dtype.kind == "O" else bytes
-        sound = isinstance(content, unit) and all(type(n) is int and n >= 0 for n in shape)
-        if not sound or len(content) != math.prod(shape) * (1 if unit is list else dtype.itemsize):
+        if not isinstance(content, unit) or len(content) != _size(shape, 1 if unit is list else dtype.itemsize):
             raise pickle.UnpicklingError(f"the contents of an array do not fit its shape {shape!r:.80} of {dtype}")
-        super().__setstate__((1, shape, dtype, np.bool(fortran), content))
-        _check_text(self)
+        _check_text(dtype, content)
+        checked: Any = (1, shape, dtype, bool(fortran), content)
+        super().__setstate__(checked)
+
+
+def _size(shape: tuple[object, ...], itemsize: int) -> int | None:
+    """Bytes or objects of an array; None if numpy could not count them, which its own unpickling does not look at."""
+    counts = [n for n in shape if type(n) is int and n >= 0]
+    countable = (
+        len(counts) == len(shape) <= DIMENSIONS and 0 < itemsize * math.prod(n or 1 for n in counts) < sys.maxsize
+    )
+    return itemsize * math.prod(counts) if countable else None
 
 
 def _reconstruct(subtype: object, *_: object) -> _Array:
@@ -150,21 +164,24 @@ def _reconstruct(subtype: object, *_: object) -> _Array:
     return np.ndarray.__new__(_Array, (0,), np.int8)
 
 
-def _from_buffer(buffer: bytes, dtype: _Dtype, shape: Any, order: Any, axis_order: Any = None) -> NDArray[Any]:
+def _from_buffer(buffer: object, dtype: _Dtype, shape: Any, order: Any, axis_order: Any = None) -> NDArray[Any]:
     """How protocol 5 makes an array."""
-    flat = np.frombuffer(buffer, dtype.dtype)
-    _check_text(flat)
+    content = _latin1(buffer)
+    _check_text(dtype.dtype, content)
+    flat = np.frombuffer(content, dtype.dtype)
     return flat.reshape(shape, order=order) if axis_order is None else flat.reshape(shape).transpose(axis_order)
 
 
 def _scalar(dtype: _Dtype, data: bytes | str) -> object:
-    return np.frombuffer(_latin1(data), dtype.dtype, count=1)[0]
+    content = _latin1(data)
+    _check_text(dtype.dtype, content)
+    return np.frombuffer(content, dtype.dtype, count=1)[0] if dtype.dtype.itemsize else dtype.dtype.type()
 
 
-def _check_text(array: NDArray[Any]) -> None:
-    """ValueError for four bytes that are no character, which numpy would raise when they are read."""
-    if array.dtype.kind == "U":
-        array.ravel().tolist()
+def _check_text(dtype: np.dtype[Any], content: Any) -> None:
+    """Numpy takes any four bytes for a character, and fails when they are read."""
+    if dtype.kind == "U" and np.frombuffer(content, f"{dtype.byteorder}u4").max(initial=0) > sys.maxunicode:
+        raise pickle.UnpicklingError("a string has bytes that are no character")
 
 
 def _latin1(data: object) -> bytes:
