@@ -16,6 +16,7 @@ LETTERS = {"M": 0, "F": 1}
 IEMOCAP = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 IEMOCAP_4 = IEMOCAP[:4]
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
+MOST_CLASSES = 1000  # a label above is a slip, or no class
 INTEGERS = (int, np.integer)
 NUMBERS = (int, float, np.integer, np.floating)
 
@@ -43,7 +44,7 @@ class Dialogue:
         """The n class indices.
 
         Raises:
-            DataError: they are not integers of 0 and up.
+            DataError: there are none, or one is no class index.
         """
         labels = self._sequence("label", self.label)
         if not labels:
@@ -51,8 +52,9 @@ class Dialogue:
         return [self._label(i, value) for i, value in enumerate(labels)]
 
     def _label(self, i: int, value: object) -> int:
-        if not isinstance(value, INTEGERS) or not 0 <= value < 2**31:
-            self.refuse(f"label of utterance {i} is {_described(value)}; it must be a class index from 0")
+        if not isinstance(value, INTEGERS) or not 0 <= value < MOST_CLASSES:
+            rule = f"it must be a class index from 0 to {MOST_CLASSES - 1}"
+            self.refuse(f"label of utterance {i} is {_described(value)}; {rule}")
         return int(value)
 
     @property

@@ -196,6 +196,7 @@ BROKEN_DIALOGUES: dict[str, tuple[Attributes, str]] = {
     "label is text": ({"label": ["hap", *[0] * 6]}, "label of utterance 0 is 'hap'; it must be a class index from 0"),
     "label is negative": ({"label": [0] * 6 + [-1]}, "label of utterance 6 is -1; it must be a class index from 0"),
     "label is a fraction": ({"label": [0.5] * 7}, "label of utterance 0 is 0.5; it must be a class index from 0"),
+    "label is large": ({"label": [1000] * 7}, "label of utterance 0 is 1000; it must be a class index from 0 to 999"),
     "label is huge": ({"label": [10**5000] * 7}, "label of utterance 0 is an integer of 16610 bits; it must be"),
     "label without a name": ({"label": [6] * 7}, "7 classes are none of the known sets"),
     "labels are a number": ({"label": 3}, "'label' is 3; it must be a list or an array with an entry an utterance"),
