@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tests.model.pickles import joyful_bytes, joyful_dialogues, write
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PINS = dict(
@@ -74,8 +76,25 @@ def test_study_commands_of_the_readme_are_accepted(command: str) -> None:
     assert "to run:" in done.stdout
 
 
+@pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("python -m model.data")}))
+def test_inspections_of_the_readme_are_run(command: str, tmp_path: Path) -> None:
+    write(tmp_path / "data_iemocap.pkl", joyful_bytes(joyful_dialogues()))
+    arguments = shlex.split(command.replace("DATA", str(tmp_path)))[1:]
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "kind: joyful_pickle" in done.stdout
+
+
 def test_every_command_of_the_readme_is_tested() -> None:
-    tested = ("make ", "python -m runners.ablate", "python -m analysis.report --study loss", "git clone", "cd ")
+    tested = (
+        *(
+            "make ",
+            "python -m runners.ablate",
+            "python -m analysis.report --study loss",
+            "python -m model.data inspect",
+        ),
+        *("git clone", "cd "),
+    )
     assert [command for command in readme_commands() if not command.startswith(tested)] == []
 
 

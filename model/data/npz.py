@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from model.base import Config, DataError, distinct
+from model.base import DataError, distinct
 from model.data.dataset import Dataset
+from model.data.file import DataFile
+
+UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what numpy raises for a damaged file
 
 
-def _absolute(path: str) -> str:
-    """A worker's working directory is not the driver's."""
-    return str(Path(path).absolute())
-
-
-class Npz(Config):
+class Npz(DataFile):
     """Arrays of an .npz file, read without unpickling.
 
     The file holds one (N, d) array for each modality, ``label`` (N,) of classes, or (N, C) of 0 and 1 where an
@@ -29,13 +27,8 @@ class Npz(Config):
     """
 
     kind: Literal["npz"] = "npz"
-    path: Annotated[str, AfterValidator(_absolute)]
     features: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]
     split: str = "split"
-
-    def identity(self) -> dict[str, Any]:
-        """What identifies the data in a cell: the file's name without its folder, so that a file may move."""
-        return self.model_dump(mode="json") | {"path": Path(self.path).name}
 
     def load(self) -> Dataset:
         """Read and check the file.
@@ -43,9 +36,7 @@ class Npz(Config):
         Raises:
             DataError: missing or unreadable file, missing array, or contents that break a rule of ``Dataset``.
         """
-        path = Path(self.path)
-        if not path.is_file():
-            raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
+        path = self.existing()
         if not zipfile.is_zipfile(path):
             raise DataError(f"data.path: {path} is no .npz file.")
         try:
@@ -53,7 +44,7 @@ class Npz(Config):
                 return self._dataset(path.name, self._arrays(path, file))
         except DataError:
             raise
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except UNREADABLE as error:
             raise DataError(f"data.path: {path} cannot be read as .npz: {error}.") from error
 
     def _arrays(self, path: Path, file: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

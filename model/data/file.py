@@ -1,0 +1,34 @@
+"""What the data sets share that are read from a file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from model.base import Config, DataError
+
+
+def _absolute(path: str) -> str:
+    """A worker's working directory is not the driver's."""
+    return str(Path(path).absolute())
+
+
+class DataFile(Config):
+    """A data set in one file."""
+
+    path: Annotated[str, AfterValidator(_absolute)]
+
+    def identity(self) -> dict[str, Any]:
+        """What identifies the data in a cell: the file's name without its folder, so that a file may move."""
+        return self.model_dump(mode="json") | {"path": Path(self.path).name}
+
+    def existing(self) -> Path:
+        """The path of the file.
+
+        Raises:
+            DataError: there is no such file.
+        """
+        path = Path(self.path)
+        if not path.is_file():
+            raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
+        return path
