@@ -17,7 +17,14 @@ def cosines(course: Course) -> dict[str, pd.DataFrame]:
     """For each cell the mean cosine between the gradients of two terms; NaN where they share no parameter."""
     pairs = [column for column in map(str, course.frame) if column.startswith(COSINE)]
     mean = course.frame.groupby("name", sort=False)[pairs].mean()
-    return {name: _symmetric(dict(zip(pairs, mean.loc[name], strict=True)), course.terms) for name in course.names} if pairs else {}
+    return (
+        {
+            name: _symmetric(dict(zip(pairs, mean.loc[name].to_numpy(), strict=True)), course.terms)
+            for name in course.names
+        }
+        if pairs
+        else {}
+    )
 
 
 def _symmetric(mean: Mapping[str, float], terms: list[str]) -> pd.DataFrame:

@@ -56,18 +56,15 @@ def inspect(
 
 def _splits(data: "Dataset") -> "Table":
     """Dialogues, utterances, and the utterances of each class with their share, by split."""
-    import numpy as np
-
     from model.data.dataset import SPLITS
 
     table = _table("", *SPLITS)
-    inside = [data.split == split for split in range(len(SPLITS))]
-    table.add_row("dialogues", *(str(len(data.dialogues(split))) for split in range(len(SPLITS))))
-    table.add_row("utterances", *(str(rows.sum()) for rows in inside))
-    has = data.label if data.label.ndim == 2 else np.eye(len(data.label_names), dtype=np.int64)[data.label]
-    for label, name in enumerate(data.label_names):
-        counts = [(int(has[rows, label].sum()), int(rows.sum())) for rows in inside]
-        table.add_row(f"  {name}", *(f"{n} ({n / total:.1%})" for n, total in counts))
+    splits = range(len(SPLITS))
+    utterances = [int((data.split == split).sum()) for split in splits]
+    table.add_row("dialogues", *(str(len(data.dialogues(split))) for split in splits))
+    table.add_row("utterances", *map(str, utterances))
+    for name, *counts in zip(data.label_names, *(data.count(split) for split in splits), strict=True):
+        table.add_row(f"  {name}", *(f"{n} ({n / total:.1%})" for n, total in zip(counts, utterances, strict=True)))
     return table
 
 
