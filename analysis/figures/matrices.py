@@ -17,14 +17,8 @@ def cosines(course: Course) -> dict[str, pd.DataFrame]:
     """For each cell the mean cosine between the gradients of two terms; NaN where they share no parameter."""
     pairs = [column for column in map(str, course.frame) if column.startswith(COSINE)]
     mean = course.frame.groupby("name", sort=False)[pairs].mean()
-    return (
-        {
-            name: _symmetric(dict(zip(pairs, mean.loc[name].to_numpy(), strict=True)), course.terms)
-            for name in course.names
-        }
-        if pairs
-        else {}
-    )
+    rows = {name: dict(zip(pairs, mean.loc[name].to_numpy(), strict=True)) for name in course.names if pairs}
+    return {name: _symmetric(row, course.terms) for name, row in rows.items()}
 
 
 def _symmetric(mean: Mapping[str, float], terms: list[str]) -> pd.DataFrame:
