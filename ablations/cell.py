@@ -37,11 +37,15 @@ class Cell:
 
 def cell_id(config: RunConfig) -> str:
     """A short readable part and the hash of the canonical JSON of the complete configuration."""
+    return f"{','.join(differences(config))[:READABLE] or 'default'}-{digest(config.identity())}"
+
+
+def differences(config: RunConfig) -> list[str]:
+    """What differs from the defaults, a word for each setting."""
     identity, default = leaves(config.identity()), leaves(defaults())
     changed = [path for path, value in identity.items() if path in default and default[path] != value]
     changed.sort(key=lambda path: SECTIONS.index(path.partition(".")[0]))
-    words = [label(config, path, identity[path]) for path in changed]
-    return f"{','.join(words)[:READABLE] or 'default'}-{digest(config.identity())}"
+    return [label(config, path, identity[path]) for path in changed]
 
 
 def short_name(config: RunConfig, path: str) -> str:

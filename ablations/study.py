@@ -62,7 +62,7 @@ class _Reader:
 
     def __init__(self, path: Path, overrides: Sequence[str]) -> None:
         self.path = path
-        self.overrides = dict(_override(text) for text in overrides)
+        self.overrides = dict(override(text) for text in overrides)
         try:
             self.text = path.read_text(encoding="utf-8")
             self.document = yaml_lines.parse(self.text)
@@ -200,7 +200,12 @@ def _json(value: object) -> str:
     return json.dumps(value)
 
 
-def _override(text: str) -> tuple[str, Any]:
+def override(text: str) -> tuple[str, Any]:
+    """Dotted path and YAML value of ``KEY=VALUE``, as ``--set`` gives it.
+
+    Raises:
+        MatrixError: it has another form.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise MatrixError(f"{OVERRIDE} {text}: write KEY=VALUE, for example --set training.epochs=20")

@@ -1,5 +1,7 @@
 """What every configuration shares, and the one error that bad data raises."""
 
+from typing import Any, get_args
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -19,3 +21,9 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if twice:
         raise ValueError(f"{', '.join(twice)} is given twice")
     return values
+
+
+def kinds(union: Any) -> list[str]:
+    """The kinds of a union of configurations, in order."""
+    members = get_args(get_args(union)[0])
+    return [str(member.model_fields["kind"].default) for member in members]

@@ -1,0 +1,115 @@
+"""One run by hand: the same cell, record and store as a study's."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from typer.testing import CliRunner, Result
+
+from ablations.by_hand import Setting, by_hand
+from ablations.record import Kind, Tag
+from ablations.study import load
+from runners import ledger
+from runners.planner import make_plan
+from runners.train import app
+
+SMALL = ["--set", "data.dialogues=12", "--set", "training.epochs=2"]
+OPTIONS = ["--encoder_loss_weight", "0.03", "--gate_reg_weight", "0.005", "--cl_loss_weight", "0.1", "--reconstruction",
+           "smooth_l1", "--classification", "focal", "--class_weight", "effective_number"]  # fmt: skip
+MATRIX = """
+study: same
+base: {data: {dialogues: 12}, training: {epochs: 2}}
+baseline: one
+design: cells
+cells:
+  one:
+    model.fusion: {kind: hierarchical}
+    loss.encoder_weight: 0.03
+    loss.gate_weight: 0.005
+    loss.contrastive.weight: 0.1
+    loss.reconstruction: {kind: smooth_l1}
+    loss.classification: {kind: focal}
+    loss.class_weight: effective_number
+seeds: [3]
+"""
+
+
+def train(folder: Path, *arguments: str) -> Result:
+    store = ["--tracking-uri", f"sqlite:///{folder}/mlflow.db", "--out", str(folder / "out")]
+    return CliRunner().invoke(app, [*arguments, *store])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    folder = tmp_path_factory.mktemp("train")
+    return folder, train(folder, *OPTIONS, *SMALL, "--seed", "3")
+
+
+def test_a_run_by_hand_is_the_run_of_the_cell_that_a_matrix_declares(
+    trained: tuple[Path, Result], tmp_path: Path
+) -> None:
+    folder, result = trained
+    assert result.exit_code == 0, result.output
+    (tmp_path / "m.yaml").write_text(MATRIX)
+    plan = make_plan(load(tmp_path / "m.yaml"))
+    (run,) = ledger.read(f"sqlite:///{folder}/mlflow.db", "train").of(Kind.CELL)
+    assert run.tags[Tag.RUN_KEY] == next(iter(plan.run_keys()))
+    assert run.tags[Tag.CELL] == plan.baseline
+
+
+def test_it_prints_the_breakdown_and_draws_the_curves(trained: tuple[Path, Result]) -> None:
+    folder, result = trained
+    for term in ("classification", "contrastive", "reconstruction_global", "reconstruction_inter", "gate"):
+        assert f"| {term}" in result.stdout
+    assert {"curves.png", "shares.png", "gradients.png"} <= {path.name for path in (folder / "out").iterdir()}
+    breakdown = pd.read_csv(folder / "out" / "breakdown.csv")
+    assert breakdown["share"].sum() == pytest.approx(1)
+
+
+def test_the_text_that_is_kept_is_a_matrix_of_the_same_run(trained: tuple[Path, Result], tmp_path: Path) -> None:
+    folder, _ = trained
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("train")
+    assert experiment is not None
+    (study,) = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'")
+    path = Path(client.download_artifacts(study.info.run_id, "matrix.yaml"))
+    assert make_plan(load(path)).run_keys().keys() == {
+        run.tags[Tag.RUN_KEY] for run in ledger.read(f"sqlite:///{folder}/mlflow.db", "train").of(Kind.CELL)
+    }
+
+
+def test_a_run_that_is_there_is_shown_and_not_repeated(trained: tuple[Path, Result]) -> None:
+    folder, first = trained
+    again = train(folder, *OPTIONS, *SMALL, "--seed", "3")
+    assert again.exit_code == 0
+    assert "all 1 runs are in the store, nothing to run" in again.stderr
+    assert io.StringIO(again.stdout).read() == first.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--reconstruction", "l1"], "--reconstruction l1: 'loss.reconstruction': no kind 'l1'; the kinds are 'mse'"),
+        (["--class_weight", "[1, x]"], "--class_weight [1, x]: loss.class_weight.1: input should be a valid number"),
+        (["--class_weight", "[1, 2]"], "loss.class_weight has 2 weights, but the data set has 6 classes"),
+        (["--cl_loss_weight", "-1"], "--cl_loss_weight -1.0: loss.contrastive.weight: input should be greater than"),
+        (["--set", "trainig.epochs=3"], "--set trainig.epochs=3: unknown key 'trainig'; did you mean 'training'?"),
+        (["--set", "loss"], "--set loss: write KEY=VALUE"),
+        (["--study", "A b"], "--study study: string should match pattern"),
+        (["--classification", "bce"], "loss.classification is bce, but the data set has one class"),
+    ],
+)
+def test_a_mistake_is_named_with_its_option(tmp_path: Path, arguments: list[str], message: str) -> None:
+    result = train(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_later_option_wins() -> None:
+    given = [Setting("a", "loss.encoder_weight", 0.5), Setting("b", "loss.encoder_weight", 0.7)]
+    study = by_hand("train", given, 0)
+    assert study.baseline.config.loss.encoder_weight == 0.7
+    assert study.baseline.name == "enc=0.7"
