@@ -105,6 +105,30 @@ def test_npz_gives_back_what_was_written(tmp_path: Path, arrays: dict[str, Any])
     assert data.digest == load(tmp_path, arrays).digest != load(tmp_path, arrays, text=arrays["text"] + 1).digest
 
 
+def test_npz_with_several_labels(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    label = np.eye(3, dtype=int)[[0, 1, 2, 0, 0, 1, 2, 2]]
+    data = load(tmp_path, arrays, label=label, label_names=None)
+    assert data.multi_label
+    assert data.label.tolist() == label.tolist()
+    assert data.label_names == ("0", "1", "2")
+    assert data.count(0).tolist() == [3, 1, 1]
+    assert not load(tmp_path, arrays).multi_label
+    assert load(tmp_path, arrays).count(0).tolist() == [2, 3]
+
+
+def test_synthetic_with_several_labels_lets_emotions_linger() -> None:
+    single, several = Synthetic().load(), Synthetic(multi_label=True).load()
+    assert several.label_names == single.label_names[1:]
+    own = np.eye(6, dtype=np.int64)[single.label][:, 1:]
+    assert (several.label >= own).all()
+    added = several.label - own
+    before = np.roll(own, 1, axis=0)
+    before[single.start] = 0
+    assert (added <= before).all()
+    assert 0.4 < added.sum() / (before > own).sum() < 0.6
+    assert set(several.label.sum(1)) == {0, 1, 2}
+
+
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "nan": ({"text": np.full((8, 3), np.nan)}, "'text' has NaN or infinity in 8 rows, the first is 0"),
     "rows": ({"audio": np.zeros((7, 2))}, "'audio' has 7 rows, 'label' has 8"),
@@ -124,6 +148,12 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         r"'label_names' \('a', 'a'\) are empty, equal, or have a '/'",
     ),
     "name with slash": ({"label_names": np.array(["a/", "b"])}, "'label_names' .* have a '/'"),
+    "label neither 0 nor 1": ({"label": np.full((8, 2), 2)}, r"'label' has values outside 0\.\.1"),
+    "labels without a name": (
+        {"label": np.zeros((8, 3), int)},
+        r"'label' has shape \(8, 3\), but there are 2 label names",
+    ),
+    "several labels as fractions": ({"label": np.full((8, 2), 0.5)}, r"'label' has shape \(8, 2\) of float64"),
     "nothing": ({"label": np.zeros(0, int), "length": np.zeros(0, int)}, "'speaker' has 8 rows, 'label' has 0"),
 }
 

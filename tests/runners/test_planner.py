@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ablations.study import Study, load
+from model.base import DataError
 from runners import planner, provenance
 from runners.provenance import code_digest
 
@@ -27,6 +28,16 @@ def test_runs_come_seed_by_seed_and_shuffled_within_a_seed(study: Study) -> None
     assert orders == [
         [run.cell_id for run in planner.missing_runs(study, plan, ()) if run.seed == s] for s in plan.seeds
     ]
+
+
+def test_a_metric_of_several_labels_needs_several_labels(tmp_path: Path) -> None:
+    text = "study: s\nmetric: {name: test/micro_f1}\nfactors: {training.epochs: [12, 2]}\nseeds: 1\n"
+    path = tmp_path / "m.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match="test/micro_f1 is a metric of several labels, but synthetic has one class"):
+        planner.make_plan(load(path))
+    path.write_text(f"{text}base: {{data: {{multi_label: true}}, loss: {{classification: {{kind: bce}}}}}}\n")
+    assert planner.make_plan(load(path)).metric.name == "test/micro_f1"
 
 
 def test_what_is_there_is_left_out_and_the_rest_keeps_its_order(study: Study) -> None:

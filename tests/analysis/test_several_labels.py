@@ -1,0 +1,59 @@
+"""Several labels an utterance, from the matrix to the report."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+from analysis.report import app
+from analysis.runs import Store as Reader
+from tests.runners.conftest import Store, run
+
+TEXT = """
+study: several
+base: {data: {dialogues: 16, multi_label: true}, training: {epochs: 3}, loss: {classification: {kind: bce}}}
+metric: {name: test/average_precision}
+factors:
+  loss.classification: [{kind: bce}, {kind: focal_bce, alpha: 0.75}]
+seeds: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return run(tmp_path_factory.mktemp("several"), TEXT)
+
+
+def test_every_label_is_kept_and_counted(store: Store) -> None:
+    runs, client = Reader(store.uri).load("several"), MlflowClient(store.uri)
+    for _, row in runs.frame.iterrows():
+        predictions, confusion = (
+            list(csv.DictReader(Path(client.download_artifacts(row["run_id"], name)).read_text().splitlines()))
+            for name in ("predictions.csv", "confusion_matrix.csv")
+        )
+        for counts in confusion:
+            name = counts["label"]
+            true = np.array([name in json.loads(line["label"]) for line in predictions])
+            predicted = np.array([name in json.loads(line["predicted"]) for line in predictions])
+            assert int(counts["true positives"]) == (true & predicted).sum()
+            assert int(counts["false negatives"]) == (true & ~predicted).sum()
+            probability = np.array([float(line[f"p({name})"]) for line in predictions])
+            assert ((probability > 0.5) == predicted).all()
+
+
+def test_the_metrics_are_those_of_several_labels(store: Store) -> None:
+    frame = Reader(store.uri).load("several").frame
+    for name in ("weighted_f1", "macro_f1", "micro_f1", "accuracy", "average_precision"):
+        assert frame[f"test/{name}"].between(0, 1).all()
+    assert (frame["test/average_precision"] > 0.15).all()
+
+
+def test_the_report_has_its_figures(store: Store, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["--study", "several", "--out", str(tmp_path), "--tracking-uri", store.uri])
+    assert result.exit_code == 0, result.output
+    assert {"confusion.png", "classes.png", "shares.png", "cosines.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert "test/average_precision" in (tmp_path / "cells.md").read_text()
