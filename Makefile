@@ -2,16 +2,24 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 STUDY ?= loss
+STUDIES := presets weighting normalisation reconstruction gate modality architecture multilabel search
+STUDIES_URI := sqlite:///mlruns/studies/mlflow.db
 PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: ablate report ui test test-slow benchmark clean
+.PHONY: ablate studies report ui test test-slow benchmark clean
 
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
 	$(BIN)/python -m analysis.report --study loss
 	@echo "The tables and figures are in paper/loss. Browse the runs: make ui"
+
+studies: .venv/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
+	@set -e; for study in $(STUDIES); do echo "== $$study"; \
+		$(BIN)/python -m runners.ablate --matrix ablations/$$study.yaml --seeds 2 --tracking-uri $(STUDIES_URI); \
+		$(BIN)/python -m analysis.report --study $$study --out paper/studies/$$study --tracking-uri $(STUDIES_URI); \
+	done
 
 report: .venv/installed        ## tables and figures of a study: make report STUDY=loss
 	$(BIN)/python -m analysis.report --study $(STUDY)
@@ -34,6 +42,7 @@ test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
 benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.fusion
+	$(BIN)/python -m benchmarks.weighting
 	$(BIN)/python -m benchmarks.study
 
 clean:                         ## all that can be made again, except the results
