@@ -85,11 +85,24 @@ def test_inspections_of_the_readme_are_run(command: str, tmp_path: Path) -> None
     assert "kind: joyful_pickle" in done.stdout
 
 
+@pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("python -m runners.train")}))
+def test_runs_by_hand_of_the_readme_run(command: str, tmp_path: Path) -> None:
+    small = ["--set", "data.dialogues=12", "--set", "training.epochs=2"]
+    where = ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:], *small, *where],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| gate " in done.stdout
+
+
 def test_every_command_of_the_readme_is_tested() -> None:
     tested = (
         *(
             "make ",
             "python -m runners.ablate",
+            "python -m runners.train",
             "python -m analysis.report --study loss",
             "python -m model.data inspect",
         ),
