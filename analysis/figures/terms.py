@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.course import Course
-from analysis.figures.panels import COLUMNS, Panels
+from analysis.figures.panels import Panels
 
 SMALLEST = 1e-4  # around 0 the axis is linear up to here
 
@@ -31,5 +31,7 @@ def draw(course: Course, prefix: str, label: str) -> Figure | None:
         # Weights may be 0 or, where gradients conflict, negative.
         ax.set_yscale("symlog", linthresh=SMALLEST)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    sns.move_legend(panels.axes[0], "upper left", bbox_to_anchor=(len(panels.names[:COLUMNS]) * 1.15, 1), title=None)
+    first = panels.axes[0]
+    panels.figure.legend(*first.get_legend_handles_labels(), loc="outside right upper")
+    first.legend().remove()
     return panels.label("epoch", label, course.left_out)
