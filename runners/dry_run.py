@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from ablations.record import Plan
+from ablations.record import Kind, Plan
+from ablations.study import Study
 from runners.ledger import Ledger
 from runners.planner import RunSpec, make_packs
+from runners.search import Trials
 
 
 def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], jobs: int) -> None:
@@ -38,6 +40,34 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         _cost(known.seconds(), len(runs), jobs),
     ]
     console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_search(console: Console, trials: Trials, study: Study, known: Ledger, jobs: int) -> None:
+    """How far a search is; the plan of the study follows when the winner is known.
+
+    Args:
+        console: where to print.
+        trials: of the search, as far as the store has them.
+        study: the resolved matrix.
+        known: what the store has.
+        jobs: trials at once, for the time.
+    """
+    config, begun, seeds = trials.search.config, len(trials.plan.cells), len(trials.plan.seeds)
+    runs = len(trials.missing) + trials.wanted * seeds
+    total = begun + trials.wanted
+    lines = [
+        f"search {trials.plan.study}: {config.method}, {total} trials x {seeds} seeds = {total * seeds} runs, "
+        f"chosen on {config.metric} (max)",
+        f"in the store: {trials.ended()} trials complete, {total - trials.ended()} missing",
+    ]
+    if trials.complete:
+        lines += [trials.verdict(), ""]
+    else:
+        lines += [
+            f"to run: {runs} runs, then the baseline and the winner with {len(study.seeds)} fresh seeds",
+            _cost(known.seconds(Kind.SEARCH), runs, jobs),
+        ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _mark(seed: int, missing: bool) -> str:
