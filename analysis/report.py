@@ -65,14 +65,29 @@ def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
     from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
 
+    trials = store.search(runs.plan.study)
     cells = cells_table(runs)
     written = [*cells.write(folder), *effects_table(runs).write(folder)]
     with style():
         for name, figure in (("heatmap", _heatmaps(runs, cells)), ("curves", _curves(store, runs))):
             written += save(figure, folder, name) if figure else []
+        written += _search(runs, trials, folder) if trials else []
     path = folder / "manifest.json"
-    path.write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
+    document = manifest(runs) | ({"search": manifest(trials)} if trials else {})
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return [*written, path]
+
+
+def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
+    from analysis.figures import search
+    from analysis.figures.style import save
+    from analysis.search import search_table
+
+    table = search_table(trials, runs.plan)
+    files = table.write(folder)
+    if table.numbers["mean"].isna().all():
+        return files
+    return [*files, *save(search.draw(search.points(trials.plan, table), trials.plan.metric.name), folder, "search")]
 
 
 def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":

@@ -69,12 +69,12 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.Da
             {
                 "cell": f"{row['name']} (baseline)" if is_baseline else row["name"],
                 "n": f"{row['n']}" if row["n"] == planned else f"{row['n']} of {planned}",
-                "mean": _number(row["mean"]),
-                "95 % interval": _interval(row["low"], row["high"]),
-                "difference": DASH if is_baseline else _number(row["difference"], "+z.3f"),
+                "mean": number(row["mean"]),
+                "95 % interval": interval(row["low"], row["high"]),
+                "difference": DASH if is_baseline else number(row["difference"], "+z.3f"),
                 "95 % interval (joint)": DASH
                 if is_baseline
-                else _interval(row["difference_low"], row["difference_high"], "+z.3f"),
+                else interval(row["difference_low"], row["difference_high"], "+z.3f"),
                 "p (adjusted)": DASH if is_baseline else _p(row["p"]),
             }
         )
@@ -120,7 +120,7 @@ def effects_table(study: StudyRuns) -> Table:
             "F": numbers["F"].map(_format(".2f")).to_list(),
             "p": numbers["p"].map(_p).to_list(),
             "partial omega squared": numbers["omega2"].map(_format(".3f")).to_list(),
-            "range of means": numbers["range"].map(_number).to_list(),
+            "range of means": numbers["range"].map(number).to_list(),
         }
     )
     caption = (
@@ -135,11 +135,13 @@ def _format(spec: str) -> Callable[[float], str]:
     return lambda value: DASH if pd.isna(value) else f"{value:{spec}}"
 
 
-def _number(value: float, spec: str = ".3f") -> str:
+def number(value: float, spec: str = ".3f") -> str:
+    """For people; a dash for NaN."""
     return _format(spec)(value)
 
 
-def _interval(low: float, high: float, spec: str = ".3f") -> str:
+def interval(low: float, high: float, spec: str = ".3f") -> str:
+    """For people; a dash for NaN."""
     return DASH if pd.isna(low) else f"[{low:{spec}}, {high:{spec}}]"
 
 

@@ -82,8 +82,7 @@ class Tracker:
     def keep(self, plan: Plan) -> None:
         """Keep a plan in place of the one before."""
         self.plan = plan
-        note, (file, tag) = study_note(plan, self.text), KEPT[self.kind]
-        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
+        file, tag = KEPT[self.kind]
         found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
         if found:
             run_id = found[0].info.run_id
@@ -92,7 +91,10 @@ class Tracker:
             run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
             run_id = run.info.run_id
             self.client.set_terminated(run_id)
-        self.client.set_tag(run_id, "mlflow.note.content", note)
+        if self.kind is Kind.CELL:
+            note = study_note(plan, self.text)
+            self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
+            self.client.set_tag(run_id, "mlflow.note.content", note)
         self._artifacts(run_id, {file: plan.encode(), MATRIX_FILE: self.text})
         self.client.set_tag(run_id, tag, plan.digest())
 
