@@ -59,9 +59,9 @@ def main(
     from ablations.problems import MatrixError
     from ablations.study import load
     from model.base import DataError
-    from runners import ledger, planner, search, store
+    from runners import planner, store
     from runners.driver import Driver
-    from runners.dry_run import print_plan, print_search
+    from runners.dry_run import print_state
     from runners.executors import ExecutorError
 
     try:
@@ -74,15 +74,7 @@ def main(
         plan = planner.make_plan(study)
         if dry_run:
             at_once = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
-            known = ledger.read(uri, plan.study)
-            if study.search:
-                trials = search.read(uri, study, plan)
-                print_search(Console(), trials, study, known, at_once)
-                winner = trials.winner() if trials.complete else None
-                if winner is None:
-                    return
-                study, plan = search.decided(study, plan, winner)
-            print_plan(Console(), plan, known, planner.missing_runs(study, plan, known.done()), at_once)
+            print_state(Console(), uri, study, plan, at_once)
             return
         driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), Console(stderr=True))
         failed = driver.bring_up_to_date(study, plan)

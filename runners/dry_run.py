@@ -7,9 +7,34 @@ from rich.table import Table
 
 from ablations.record import Kind, Plan
 from ablations.study import Study
+from runners import ledger, search
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs
+from runners.planner import RunSpec, make_packs, missing_runs
 from runners.search import Trials
+
+
+def print_state(console: Console, uri: str, study: Study, plan: Plan, jobs: int) -> None:
+    """What the store has of a study and what will run; of a search, the plan only when the winner is known.
+
+    Args:
+        console: where to print.
+        uri: absolute URI of the store.
+        study: the resolved matrix.
+        plan: what the study should hold; of a search, as long as the winner is not known.
+        jobs: trials at once, for the time.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    known = ledger.read(uri, plan.study)
+    if study.search:
+        trials = search.read(uri, study, plan)
+        print_search(console, trials, study, known, jobs)
+        winner = trials.winner() if trials.complete else None
+        if winner is None:
+            return
+        study, plan = search.decided(study, plan, winner)
+    print_plan(console, plan, known, missing_runs(study, plan, known.done()), jobs)
 
 
 def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], jobs: int) -> None:
