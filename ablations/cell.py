@@ -1,6 +1,6 @@
 """Identity and names of a cell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,11 +23,13 @@ class Cell:
         config: the configuration.
         name: what differs within the study, for people.
         levels: label of the level of each factor, by the factor's path.
+        point: of a trial of a search, its level of each factor as JSON.
     """
 
     config: RunConfig
     name: str
     levels: Mapping[str, str] = field(default_factory=dict)
+    point: str = ""
 
     @cached_property
     def cell_id(self) -> str:
@@ -68,6 +70,29 @@ def label(config: RunConfig, path: str, value: object) -> str:
     if isinstance(value, list | tuple):
         return "+".join(map(str, value))
     return f"{short_name(config, path)}={plain(value)}"
+
+
+def named(config: RunConfig, change: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]) -> Cell:
+    """The cell of a configuration, named after the level that it has of each factor.
+
+    Args:
+        config: the configuration.
+        change: the level of each factor, by path.
+        factors: all levels of the factors whose levels may be mappings, by path.
+    """
+    levels = {path: _level(config, path, factors.get(path, ()), level) for path, level in change.items()}
+    words = (levels[path] if isinstance(level, dict) else label(config, path, level) for path, level in change.items())
+    return Cell(config, " ".join(words), levels)
+
+
+def _level(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
+    """Label of a level; kinds that occur once speak for themselves, others with the settings that are written."""
+    if not isinstance(level, dict):
+        return label(config, path, level).rpartition("=")[2]
+    kind = str(level.get("kind", ""))
+    alike = [other for other in levels if isinstance(other, dict) and other.get("kind", "") == kind]
+    rest = ",".join(f"{key}={value}" for key, value in level.items() if key != "kind")
+    return kind if kind and len(alike) == 1 else f"{kind}({rest})"
 
 
 def plain(value: object) -> str:

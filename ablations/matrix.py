@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag, model_validator
 
 from ablations.record import Metric
 from model.base import Config
@@ -28,30 +28,83 @@ class MetricConfig(Config):
         return Metric(self.name, self.direction, self.sesoi)
 
 
+class Range(Config):
+    """A setting of a search that may be any number from ``low`` to ``high``, searched on a logarithm if ``log``."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Range":
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low:g}) must be smaller than high ({self.high:g})")
+        if self.log and self.low <= 0:
+            raise ValueError(f"low ({self.low:g}) must be larger than 0 where log is true")
+        return self
+
+
+class SearchConfig(Config):
+    """How the winner is found: the mean over ``seeds`` of ``metric`` at each run's chosen epoch is made large.
+
+    ``grid`` tries every combination of the levels; ``bayesian`` tries ``trials`` points, the baseline among them, each
+    proposed by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) from the results so far.
+    """
+
+    method: Literal["grid", "bayesian"]
+    trials: Annotated[int, Field(ge=2)] | None = None
+    metric: Literal["dev/weighted_f1", "dev/macro_f1", "dev/accuracy"] = "dev/weighted_f1"
+    seeds: Seeds
+
+    @model_validator(mode="after")
+    def _method_has_its_part(self) -> "SearchConfig":
+        if (self.method == "bayesian") != (self.trials is not None):
+            raise ValueError(
+                "method 'bayesian' needs 'trials'" if self.trials is None else "method 'grid' has no 'trials'"
+            )
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
+        return self
+
+
+def _form(factor: object) -> str:
+    return "range" if isinstance(factor, Range | dict) else "levels"
+
+
+Levels = Annotated[tuple[Level, ...], Field(min_length=1)]
+Factor = Annotated[Annotated[Levels, Tag("levels")] | Annotated[Range, Tag("range")], Discriminator(_form)]
+PARTS = {"grid": ("factors",), "cells": ("cells",), "search": ("search", "factors")}
+
+
 class Matrix(Config):
     """A study: what is varied, against which baseline, measured how, with how many seeds.
 
     ``base`` holds differences to the defaults. With design ``grid`` the cells are all combinations of the levels of
-    ``factors``; with ``cells`` they are written out in ``cells``, each a name and its dotted settings. ``baseline``
-    is ``base``, the name of one of ``cells``, or a mapping of dotted settings; it must be one of the cells.
+    ``factors``; with ``cells`` they are written out in ``cells``, each a name and its dotted settings; with ``search``
+    they are the baseline and the winner of a search over ``factors``, on seeds that the search has not seen.
+    ``baseline`` is ``base``, the name of one of ``cells``, or a mapping of dotted settings; it must be one of the
+    cells, or in the space of the search.
     """
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     base: dict[str, Any] = Field(default_factory=dict)
     baseline: str | dict[str, Level] = "base"
     metric: MetricConfig = MetricConfig()
-    design: Literal["grid", "cells"] = "grid"
-    factors: dict[str, Annotated[tuple[Level, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    design: Literal["grid", "cells", "search"] = "grid"
+    search: SearchConfig | None = None
+    factors: dict[str, Factor] = Field(default_factory=dict)
     cells: dict[str, dict[str, Level]] = Field(default_factory=dict)
     seeds: PositiveInt | Seeds
 
     @model_validator(mode="after")
     def _design_has_its_part(self) -> "Matrix":
-        needed, other = ("factors", "cells") if self.design == "grid" else ("cells", "factors")
-        if not getattr(self, needed):
-            raise ValueError(f"design '{self.design}' needs '{needed}'")
-        if getattr(self, other):
-            raise ValueError(f"design '{self.design}' has no '{other}'")
+        parts = PARTS[self.design]
+        for needed in parts:
+            if not getattr(self, needed):
+                raise ValueError(f"design '{self.design}' needs '{needed}'")
+        for other in ("factors", "cells", "search"):
+            if getattr(self, other) and other not in parts:
+                raise ValueError(f"design '{self.design}' has no '{other}'")
         if isinstance(self.seeds, tuple) and len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
         return self

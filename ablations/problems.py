@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -62,10 +62,15 @@ def _lower(text: str) -> str:
 
 def _fields(model: type[BaseModel], path: Path, value: object) -> list[str]:
     """Names of the fields at a path, following the ``kind`` that the value has."""
+    free: Any = None  # what stands under keys of any name
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
         field = model.model_fields.get(str(key))
-        members = _models(field.annotation) if field else []
+        annotation = free or (field.annotation if field else None)
+        free = get_args(annotation)[1] if get_origin(annotation) is dict else None
+        if free:
+            continue
+        members = _models(annotation)
         kind = value.get("kind") if isinstance(value, Mapping) else None
         chosen = [m for m in members if len(members) == 1 or kind in get_args(m.model_fields["kind"].annotation)]
         if not chosen:

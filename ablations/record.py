@@ -1,7 +1,8 @@
 """The schema that the side which runs and the side which concludes share. Standard library only.
 
-``Plan`` says what a study should hold; it lies as ``plan.json`` on the study's own MLflow run. ``RunRecord`` is what
-one run yields. Names of tags, params, metrics and artifacts in the store are here and nowhere else.
+``Plan`` says what a study should hold; it lies as ``plan.json`` on the study's own MLflow run, and that of the trials
+of a search beside it as ``search.json``. ``RunRecord`` is what one run yields. Names of tags, params, metrics and
+artifacts in the store are here and nowhere else.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ SCHEMA = 1
 DEFAULT_URI = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"
 
-PLAN_FILE, MATRIX_FILE = "plan.json", "matrix.yaml"
+PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 SEED_PARAM = "seed"
@@ -42,13 +43,16 @@ class Tag(StrEnum):
     CODE = "ablation.code_digest"
     DATA = "ablation.data_digest"
     PLAN = "ablation.plan_digest"
+    SEARCH = "ablation.search_digest"
+    POINT = "ablation.point"
 
 
 class Kind(StrEnum):
-    """Kinds of runs in a study's experiment."""
+    """Kinds of runs in a study's experiment. Those of a search choose a cell, and no result counts them."""
 
     STUDY = "study"
     CELL = "cell"
+    SEARCH = "search"
 
 
 class Outcome(StrEnum):

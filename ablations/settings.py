@@ -1,5 +1,6 @@
 """Settings as nested mappings: differences to the defaults, put on top of one another."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,23 @@ def applied(base: Mapping[str, Any], change: Mapping[str, object]) -> Settings:
     for path, value in change.items():
         result = merged(result, nested(path, value))
     return result
+
+
+def resolved(settings: Mapping[str, Any]) -> RunConfig:
+    """The configuration that complete settings are.
+
+    Raises:
+        ValidationError: they are none.
+    """
+    return RunConfig.model_validate_json(json.dumps(settings))
+
+
+def at(settings: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path; None where there is none."""
+    value: Any = settings
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def leaves(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,17 +3,18 @@
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ablations import designs, settings, yaml_lines
-from ablations.cell import Cell, cell_id, label, short_name
-from ablations.matrix import Matrix
+from ablations.cell import Cell, cell_id, named, short_name
+from ablations.matrix import Matrix, Range
 from ablations.problems import MatrixError, message_of, path_of
 from ablations.record import RESERVED
+from ablations.search import Search, ends
 from ablations.settings import Settings
 from model.config import RunConfig
 
@@ -24,7 +25,8 @@ OVERRIDE = "--set"
 class Study:
     """A resolved matrix: its cells in the order of the file, the baseline among them, the seeds, and the text.
 
-    The text is that of the file, after a comment for what the command line changed.
+    The text is that of the file, after a comment for what the command line changed. With a ``search`` the baseline is
+    the only cell until the winner is known.
     """
 
     matrix: Matrix
@@ -32,10 +34,11 @@ class Study:
     baseline: Cell
     seeds: tuple[int, ...]
     text: str
+    search: Search | None = None
 
     def factors(self) -> dict[str, str]:
         """Short name of each factor by path; the path itself where it is taken: by another factor, or by a column."""
-        short = {path: short_name(self.baseline.config, path) for path in self.matrix.factors}
+        short = {path: short_name(self.baseline.config, path) for path in self.baseline.levels}
         names = list(short.values())
         taken = {name for name in names if names.count(name) > 1} | RESERVED
         return {path: path if name in taken else name for path, name in short.items()}
@@ -82,12 +85,16 @@ class _Reader:
             raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
         self.base = settings.applied(settings.merged(settings.defaults(), matrix.base), self.overrides)
         self._raise(self._problems({}, ()))
-        self._raise(list(self._level_problems(matrix)))
+        self._raise([*self._search_problems(matrix), *self._level_problems(matrix)])
         cells = tuple(self._cells(matrix))
         self._raise(list(self._same(cells)))
         changed = [f"# {OVERRIDE} {key}={value}\n" for key, value in self.overrides.items()]
         changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
         text = "".join([*changed, self.text])
+        if matrix.search:
+            search = Search(matrix.search, matrix.factors, self.base)
+            baseline = self._searched_baseline(matrix, search)
+            return Study(matrix, (baseline,), baseline, matrix.seed_list(), text, search)
         return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), text)
 
     def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
@@ -119,8 +126,30 @@ class _Reader:
         given = [key for key in self.overrides if dotted.startswith(key) or key.startswith(dotted)]
         return f"{OVERRIDE} {given[0]}" if given else f"{self.path}: line {self.document.line(('base', *path))}"
 
+    def _search_problems(self, matrix: Matrix) -> Iterator[str]:
+        """What the form of the file alone does not tell, of a search and of ranges without one."""
+        search = matrix.search
+        ranges = [path for path, factor in matrix.factors.items() if isinstance(factor, Range)]
+        if search is None or search.method == "grid":
+            what = "method 'grid'" if search else f"design '{matrix.design}'"
+            for path in ranges:
+                yield f"{self._line('factors', path)}: factor '{path}' is a range; {what} needs a list of levels"
+        if search is None:
+            return
+        if search.method == "bayesian" and not ranges:
+            yield f"{self._line('search', 'method')}: method 'bayesian' needs a range; lists alone are a 'grid'"
+        for path in matrix.factors:
+            if path.partition(".")[0] == "data":
+                yield f"{self._line('factors', path)}: factor '{path}': scores on other data cannot be compared"
+        for seed in sorted({*search.seeds} & {*matrix.seed_list()}):
+            yield f"{self._line('search', 'seeds')}: search.seeds: {seed} is also one of 'seeds', which must be fresh"
+
     def _level_problems(self, matrix: Matrix) -> Iterator[str]:
         for path, levels in matrix.factors.items():
+            if isinstance(levels, Range):
+                for end in ("low", "high"):
+                    yield from self._problems({path: getattr(levels, end)}, ("factors", path, end))
+                continue
             found = [self._problems({path: level}, ("factors", path, i)) for i, level in enumerate(levels)]
             yield from itertools.chain.from_iterable(found)
             if not any(found):
@@ -139,23 +168,18 @@ class _Reader:
                 yield f"{self.path}: line {line}: factor '{path}': {both}"
 
     def _config(self, change: Mapping[str, Any]) -> RunConfig:
-        return RunConfig.model_validate_json(_json(settings.applied(self.base, change)))
+        return settings.resolved(settings.applied(self.base, change))
 
     def _cells(self, matrix: Matrix) -> Iterator[Cell]:
         if matrix.design == "cells":
             for name, change in matrix.cells.items():
                 yield Cell(self._config(change), name)
             return
-        for change in designs.grid(matrix.factors):
+        factors = ends(matrix.factors)
+        for change in designs.grid(factors):
             problems = self._problems(change, ("factors",))
             self._raise([f"{problem} (with {_spelled(change)})" for problem in problems])
-            config = self._config(change)
-            levels = {path: _level(config, path, matrix.factors[path], level) for path, level in change.items()}
-            name = " ".join(
-                label(config, path, level) if not isinstance(level, dict) else levels[path]
-                for path, level in change.items()
-            )
-            yield Cell(config, name, levels)
+            yield named(self._config(change), change, factors)
 
     def _same(self, cells: Sequence[Cell]) -> Iterator[str]:
         first: dict[str, Cell] = {}
@@ -164,32 +188,35 @@ class _Reader:
             if other is not cell:
                 yield f"{self.path}: the cells '{other.name}' and '{cell.name}' are one configuration"
 
-    def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
-        named = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
+    def _wanted_baseline(self, matrix: Matrix) -> RunConfig:
+        change = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
         if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
             known = ", ".join(["base", *matrix.cells])
-            raise MatrixError(f"{self._baseline_line()}: no cell '{matrix.baseline}'; the baseline is one of: {known}")
-        wanted = cell_id(self._config(named))
+            raise MatrixError(f"{self._line('baseline')}: no cell '{matrix.baseline}'; the baseline is one of: {known}")
+        return self._config(change)
+
+    def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
+        wanted = cell_id(self._wanted_baseline(matrix))
         for cell in cells:
             if cell.cell_id == wanted:
                 return cell
         raise MatrixError(
-            f"{self._baseline_line()}: the baseline ({wanted}) is none of the study's {len(cells)} cells; "
+            f"{self._line('baseline')}: the baseline ({wanted}) is none of the study's {len(cells)} cells; "
             f"each of its settings must be a level of its factor"
         )
 
-    def _baseline_line(self) -> str:
-        return f"{self.path}: line {self.document.line(('baseline',))}"
+    def _searched_baseline(self, matrix: Matrix, search: Search) -> Cell:
+        wanted = self._wanted_baseline(matrix)
+        point = search.point(wanted)
+        if point is None:
+            raise MatrixError(
+                f"{self._line('baseline')}: the baseline ({cell_id(wanted)}) is not in the space of the search; "
+                f"each of its settings must be a level of its factor, or within its range"
+            )
+        return replace(search.cell(point), levels={}, point="")
 
-
-def _level(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
-    """Label of a level; kinds that occur once speak for themselves, others with the settings that are written."""
-    if not isinstance(level, dict):
-        return label(config, path, level).rpartition("=")[2]
-    kind = str(level.get("kind", ""))
-    alike = [other for other in levels if isinstance(other, dict) and other.get("kind", "") == kind]
-    rest = ",".join(f"{key}={value}" for key, value in level.items() if key != "kind")
-    return kind if kind and len(alike) == 1 else f"{kind}({rest})"
+    def _line(self, *place: str | int) -> str:
+        return f"{self.path}: line {self.document.line(place)}"
 
 
 def _spelled(change: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
     from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
 
-    course = read(store, runs)
+    course, trials = read(store, runs), store.search(runs.plan.study)
     cells, by_class = cells_table(runs), classes_table(runs)
     tables = [cells, effects_table(runs), by_class]
     tables += [breakdown_table(runs.plan.study, course)] if course else []
@@ -80,9 +80,23 @@ def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
         figures |= _courses(store, runs, course) if course else {}
         for name, figure in figures.items():
             written += save(figure, folder, name) if figure else []
+        written += _search(runs, trials, folder) if trials else []
     path = folder / "manifest.json"
-    path.write_text(json.dumps(manifest(runs), indent=1) + "\n", encoding="utf-8")
+    document = manifest(runs) | ({"search": manifest(trials)} if trials else {})
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return [*written, path]
+
+
+def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
+    from analysis.figures import search
+    from analysis.figures.style import save
+    from analysis.search import search_table
+
+    table = search_table(trials, runs.plan)
+    files = table.write(folder)
+    if table.numbers["mean"].isna().all():
+        return files
+    return [*files, *save(search.draw(search.points(trials.plan, table), trials.plan.metric.name), folder, "search")]
 
 
 def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":

@@ -17,6 +17,7 @@ from ablations.record import (
     HISTORY_FILE,
     PLAN_FILE,
     SCHEMA,
+    SEARCH_FILE,
     Kind,
     Outcome,
     Plan,
@@ -92,11 +93,23 @@ class Store:
         Raises:
             StudyError: there is no such study, or it has no plan that this version reads.
         """
-        if study not in self.studies:
-            known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
-            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
-        plan = self._plan(study)
-        return StudyRuns(plan, _frame(plan, {run.data.tags.get(Tag.RUN_KEY, ""): run for run in self._cells(study)}))
+        run = self._study_run(study)
+        if Tag.PLAN not in run.data.tags and Tag.SEARCH in run.data.tags:
+            raise StudyError(f"the search of the study '{study}' has no winner yet: run its matrix again")
+        return self._planned(study, run, PLAN_FILE, Kind.CELL)
+
+    def search(self, study: str) -> StudyRuns | None:
+        """The trials of a study's search, as they were scored on dev; None if it has none.
+
+        Raises:
+            StudyError: there is no such study, or it has no plan that this version reads.
+        """
+        run = self._study_run(study)
+        if Tag.SEARCH not in run.data.tags:
+            return None
+        trials = self._planned(study, run, SEARCH_FILE, Kind.SEARCH)
+        kept = [column for column in trials.frame if not str(column).startswith("test/")]
+        return StudyRuns(trials.plan, trials.frame[kept])
 
     def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
@@ -116,22 +129,32 @@ class Store:
     def _confusion(self, run_id: str) -> pd.DataFrame:
         return pd.read_csv(io.StringIO(self._text(run_id, CONFUSION_FILE)), index_col=0)
 
-    def _plan(self, study: str) -> Plan:
+    def _study_run(self, study: str) -> "Run":
+        if study not in self.studies:
+            known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
+            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
         runs = self.client.search_runs([self.studies[study]], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
         if not runs:
             raise StudyError(f"the experiment '{study}' has no plan: it was not made by runners.ablate")
+        return runs[0]
+
+    def _planned(self, study: str, run: "Run", file: str, kind: Kind) -> StudyRuns:
+        plan = self._plan(study, run, file)
+        return StudyRuns(plan, _frame(plan, {r.data.tags.get(Tag.RUN_KEY, ""): r for r in self._runs(study, kind)}))
+
+    def _plan(self, study: str, run: "Run", file: str) -> Plan:
         try:
-            return Plan.decode(self._text(runs[0].info.run_id, PLAN_FILE))
+            return Plan.decode(self._text(run.info.run_id, file))
         except OSError as error:
             raise StudyError(f"study '{study}': its plan is gone ({error}); was the store's folder moved?") from error
         except SchemaError as error:
             raise StudyError(f"study '{study}': {error}; this is schema {SCHEMA}") from error
 
-    def _cells(self, study: str) -> Iterator["Run"]:
-        """Runs of cells, complete ones last, so that they win over failed tries of the same run."""
+    def _runs(self, study: str, kind: Kind) -> Iterator["Run"]:
+        """Runs of a kind, complete ones last, so that they win over failed tries of the same run."""
         token, found = "", []
         while True:
-            condition = f"tags.`{Tag.KIND}` = '{Kind.CELL}'"
+            condition = f"tags.`{Tag.KIND}` = '{kind}'"
             page = self.client.search_runs([self.studies[study]], condition, max_results=PAGE, page_token=token or None)
             found += page
             token = page.token

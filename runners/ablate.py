@@ -59,9 +59,9 @@ def main(
     from ablations.problems import MatrixError
     from ablations.study import load
     from model.base import DataError
-    from runners import ledger, planner, store
+    from runners import planner, store
     from runners.driver import Driver
-    from runners.dry_run import print_plan
+    from runners.dry_run import print_state
     from runners.executors import ExecutorError
 
     try:
@@ -73,9 +73,8 @@ def main(
         study = load(matrix, set_ or [], _seeds(seeds))
         plan = planner.make_plan(study)
         if dry_run:
-            known = ledger.read(uri, plan.study)
-            runs = planner.missing_runs(study, plan, known.done())
-            print_plan(Console(), plan, known, runs, 1 if executor is ExecutorName.INPROCESS else jobs or _cores())
+            at_once = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
+            print_state(Console(), uri, study, plan, at_once)
             return
         driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), Console(stderr=True))
         failed = driver.bring_up_to_date(study, plan)

@@ -1,8 +1,10 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
+import functools
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +13,17 @@ from rich.console import Console
 
 from ablations.record import Kind, Plan, RunRecord, Tag, sqlite_path
 from ablations.study import Study
-from runners import ledger, store
-from runners.executors import Executor, Message
+from runners import ledger, search, store
+from runners.executors import Executor, Message, Report
 from runners.ledger import Ledger
 from runners.planner import RunSpec, make_packs, missing_runs
 from runners.progress import ProgressView
+from runners.search import Trials
 
 if TYPE_CHECKING:
     from runners.tracking import Tracker
+
+Executing = AbstractContextManager[object]
 
 
 @contextlib.contextmanager
@@ -49,11 +54,11 @@ class Driver:
     console: Console
 
     def bring_up_to_date(self, study: Study, plan: Plan) -> int:
-        """Keep the plan in the store and run what is missing of it.
+        """Keep the plan in the store and run what is missing of it; of a search, its trials before.
 
         Args:
             study: the resolved matrix.
-            plan: what the study should hold.
+            plan: what the study should hold; of a search, as long as the winner is not known.
 
         Returns:
             The number of runs that failed.
@@ -63,44 +68,76 @@ class Driver:
             ExecutorError: there is nothing to run on.
         """
         with self._only_driver(plan.study):
-            known = ledger.read(self.uri, plan.study)
-            runs = missing_runs(study, plan, known.done())
-            if not runs and plan.digest() in {run.tags.get(Tag.PLAN) for run in known.of(Kind.STUDY)}:
-                self._say(f"{plan.study}: all {len(plan.run_keys())} runs are in the store, nothing to run")
-                return 0
-            with self.executor if runs else contextlib.nullcontext():
-                tracker = self._tracker(plan, study.text, known)
-                try:
-                    return self._execute(tracker, runs)
-                finally:
-                    tracker.close()
-                    store.analyze(self.uri)
+            if study.search is None:
+                return self._bring(study, plan, self.executor)
+            trials = search.read(self.uri, study, plan)
+            if trials.complete:
+                self._say(f"{plan.study}: all {len(trials.plan.cells)} trials of the search are in the store")
+                return self._search(study, plan, trials, self.executor)
+            with self.executor:
+                return self._search(study, plan, trials, contextlib.nullcontext())
 
-    def _tracker(self, plan: Plan, text: str, known: Ledger) -> "Tracker":
+    def _search(self, study: Study, plan: Plan, trials: Trials, executor: Executing) -> int:
+        """Run what is missing of a search, then the baseline and its winner; ``executor`` is still to be entered."""
+        failed = self._trials(study, plan, trials)
+        trials = search.read(self.uri, study, plan)
+        winner = trials.winner()
+        self._say(f"{plan.study}: {trials.verdict()}")
+        return failed + (self._bring(*search.decided(study, plan, winner), executor) if winner else 0)
+
+    def _trials(self, study: Study, plan: Plan, trials: Trials) -> int:
+        known = ledger.read(self.uri, plan.study)
+        if trials.complete and _keeps(known, Tag.SEARCH, trials.plan):
+            return 0
+        with self._tracker(trials.plan, study.text, known, Kind.SEARCH) as tracker:
+            failed = self._execute(tracker, trials.missing)
+            exploration = search.read(self.uri, study, plan).exploration()
+            if exploration.trials:
+                total = exploration.trials * len(trials.plan.seeds)
+                run = functools.partial(self.executor.explore, exploration)
+                failed += self._watch(tracker, total, run)
+            tracker.keep(search.read(self.uri, study, plan).plan)
+        return failed
+
+    def _bring(self, study: Study, plan: Plan, executor: Executing) -> int:
+        known = ledger.read(self.uri, plan.study)
+        runs = missing_runs(study, plan, known.done())
+        if not runs and _keeps(known, Tag.PLAN, plan):
+            self._say(f"{plan.study}: all {len(plan.run_keys())} runs are in the store, nothing to run")
+            return 0
+        with executor if runs else contextlib.nullcontext(), self._tracker(plan, study.text, known) as tracker:
+            return self._execute(tracker, runs)
+
+    @contextlib.contextmanager
+    def _tracker(self, plan: Plan, text: str, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Tracker]":
         from runners.tracking import Tracker
 
         with store.refusals(self.uri):
-            tracker = Tracker(self.uri, plan, text)
-        # On a server another driver may be alive: only the lock beside an SQLite file tells.
-        killed = tracker.close_orphans(known) if sqlite_path(self.uri) else 0
-        if killed:
-            self._say(f"{plan.study}: {killed} runs of a driver that died are marked killed and run again")
-        return tracker
+            tracker = Tracker(self.uri, plan, text, kind)
+        try:
+            # On a server another driver may be alive: only the lock beside an SQLite file tells.
+            killed = tracker.close_orphans(known) if sqlite_path(self.uri) else 0
+            if killed:
+                self._say(f"{plan.study}: {killed} runs of a driver that died are marked killed and run again")
+            yield tracker
+        finally:
+            tracker.close()
+            store.analyze(self.uri)
 
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
-        if not runs:
-            return 0
-        spec_of = {run.run_key: run for run in runs}
-        with ProgressView(self.console, len(runs), self.executor.jobs) as view:
+        return self._watch(tracker, len(runs), functools.partial(self.executor.run, make_packs(runs))) if runs else 0
 
-            def report(message: Message) -> None:
-                spec = spec_of[message.run_key]
+    def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:
+        """Write and show what is reported; returns the number of runs that failed."""
+        with ProgressView(self.console, total, self.executor.jobs) as view:
+
+            def report(spec: RunSpec, message: Message) -> None:
                 with _uninterrupted():
                     tracker.write(spec, message)
                 if isinstance(message, RunRecord):
                     view.ended(spec.name, message)
 
-            self.executor.run(make_packs(runs), report)
+            run(report)
         return view.failed
 
     def _say(self, text: str) -> None:
@@ -129,3 +166,8 @@ class Driver:
             yield
         finally:
             lock.release()
+
+
+def _keeps(known: Ledger, tag: Tag, plan: Plan) -> bool:
+    """Whether the store has just this plan."""
+    return plan.digest() in {run.tags.get(tag) for run in known.of(Kind.STUDY)}

@@ -5,9 +5,36 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from ablations.record import Plan
+from ablations.record import Kind, Plan
+from ablations.study import Study
+from runners import ledger, search
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs
+from runners.planner import RunSpec, make_packs, missing_runs
+from runners.search import Trials
+
+
+def print_state(console: Console, uri: str, study: Study, plan: Plan, jobs: int) -> None:
+    """What the store has of a study and what will run; of a search, the plan only when the winner is known.
+
+    Args:
+        console: where to print.
+        uri: absolute URI of the store.
+        study: the resolved matrix.
+        plan: what the study should hold; of a search, as long as the winner is not known.
+        jobs: trials at once, for the time.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    known = ledger.read(uri, plan.study)
+    if study.search:
+        trials = search.read(uri, study, plan)
+        print_search(console, trials, study, known, jobs)
+        winner = trials.winner() if trials.complete else None
+        if winner is None:
+            return
+        study, plan = search.decided(study, plan, winner)
+    print_plan(console, plan, known, missing_runs(study, plan, known.done()), jobs)
 
 
 def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], jobs: int) -> None:
@@ -38,6 +65,34 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         _cost(known.seconds(), len(runs), jobs),
     ]
     console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_search(console: Console, trials: Trials, study: Study, known: Ledger, jobs: int) -> None:
+    """How far a search is; the plan of the study follows when the winner is known.
+
+    Args:
+        console: where to print.
+        trials: of the search, as far as the store has them.
+        study: the resolved matrix.
+        known: what the store has.
+        jobs: trials at once, for the time.
+    """
+    config, begun, seeds = trials.search.config, len(trials.plan.cells), len(trials.plan.seeds)
+    runs = len(trials.missing) + trials.wanted * seeds
+    total = begun + trials.wanted
+    lines = [
+        f"search {trials.plan.study}: {config.method}, {total} trials x {seeds} seeds = {total * seeds} runs, "
+        f"chosen on {config.metric} (max)",
+        f"in the store: {trials.ended()} trials complete, {total - trials.ended()} missing",
+    ]
+    if trials.complete:
+        lines += [trials.verdict(), ""]
+    else:
+        lines += [
+            f"to run: {runs} runs, then the baseline and the winner with {len(study.seeds)} fresh seeds",
+            _cost(known.seconds(Kind.SEARCH), runs, jobs),
+        ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _mark(seed: int, missing: bool) -> str:

@@ -5,17 +5,29 @@ reader takes seconds, and a dry run is sure to write nothing. Any other store is
 both in agreement.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
 from runners.store import StoreError, connect
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 QUERY = """
 SELECT r.run_uuid, r.status, r.start_time, r.end_time, t.key, t.value
 FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id JOIN tags t ON t.run_uuid = r.run_uuid
 WHERE e.name = ? AND r.lifecycle_stage = 'active' AND t.key LIKE 'ablation.%'
+ORDER BY r.start_time, r.run_uuid
+"""
+METRIC = """
+SELECT r.run_uuid, m.value
+FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id JOIN latest_metrics m ON m.run_uuid = r.run_uuid
+WHERE e.name = ? AND m.key = ?
 """
 
 
@@ -31,7 +43,7 @@ class StoredRun:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The runs of a study."""
+    """The runs of a study, in the order in which they started."""
 
     runs: tuple[StoredRun, ...]
 
@@ -39,13 +51,13 @@ class Ledger:
         """Runs of one kind."""
         return [run for run in self.runs if run.tags.get(Tag.KIND) == kind]
 
-    def complete(self) -> list[StoredRun]:
-        """Runs of cells that are complete, diverged ones included."""
-        return [run for run in self.of(Kind.CELL) if run.status == "FINISHED"]
+    def complete(self, kind: Kind = Kind.CELL) -> list[StoredRun]:
+        """Runs of one kind that are complete, diverged ones included."""
+        return [run for run in self.of(kind) if run.status == "FINISHED"]
 
-    def done(self) -> set[str]:
+    def done(self, kind: Kind = Kind.CELL) -> set[str]:
         """Run keys of the complete runs."""
-        return {run.tags[Tag.RUN_KEY] for run in self.complete()}
+        return {run.tags[Tag.RUN_KEY] for run in self.complete(kind)}
 
     def failed(self, plan: Plan) -> int:
         """Planned runs that failed and have not been repeated."""
@@ -59,9 +71,9 @@ class Ledger:
         keys = [(run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY]) for run in self.complete()]
         return sum(wanted.get((cell, seed), key) != key for cell, seed, key in keys)
 
-    def seconds(self) -> float | None:
+    def seconds(self, kind: Kind = Kind.CELL) -> float | None:
         """Mean duration of the complete runs; None without one."""
-        known = [run.duration for run in self.complete() if run.duration is not None]
+        known = [run.duration for run in self.complete(kind) if run.duration is not None]
         return sum(known) / len(known) if known else None
 
 
@@ -72,17 +84,30 @@ def read(uri: str, study: str) -> Ledger:
         StoreError: the store cannot be read.
     """
     path = sqlite_path(uri)
+    return Ledger(tuple(_ask(uri, study) if path is None else _group(_select(path, QUERY, study))))
+
+
+def metric(uri: str, study: str, name: str) -> dict[str, float]:
+    """The last value of a metric of each run that has it, by run id.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = sqlite_path(uri)
     if path is None:
-        return Ledger(tuple(_ask(uri, study)))
+        found = ((run.info.run_id, run.data.metrics) for run in _search(uri, study))
+        return {run_id: metrics[name] for run_id, metrics in found if name in metrics}
+    return dict(_select(path, METRIC, study, name))
+
+
+def _select(path: Path, query: str, *values: str) -> list[Any]:
     if not path.exists():
-        return Ledger(())
+        return []
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            rows = connection.execute(QUERY, (study,)).fetchall()
-        connection.close()
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return connection.execute(query, values).fetchall()
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be read: {error}; is it an MLflow database?") from error
-    return Ledger(tuple(_group(rows)))
 
 
 def _group(rows: Iterable[tuple[str, str, int, int | None, str, str]]) -> Iterable[StoredRun]:
@@ -94,13 +119,20 @@ def _group(rows: Iterable[tuple[str, str, int, int | None, str, str]]) -> Iterab
 
 
 def _ask(uri: str, study: str) -> Iterable[StoredRun]:
+    for run in _search(uri, study):
+        duration = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
+        tags = {key: value for key, value in run.data.tags.items() if key.startswith("ablation.")}
+        yield StoredRun(run.info.run_id, run.info.status, duration, tags)
+
+
+def _search(uri: str, study: str) -> Iterable["Run"]:
     client = connect(uri)
     experiment = client.get_experiment_by_name(study)
     token: str | None = "" if experiment else None
+    order = ["attributes.start_time ASC", "attributes.run_id ASC"]
     while token is not None and experiment is not None:
-        page = client.search_runs([experiment.experiment_id], max_results=1000, page_token=token or None)
-        for run in page:
-            duration = (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None
-            tags = {key: value for key, value in run.data.tags.items() if key.startswith("ablation.")}
-            yield StoredRun(run.info.run_id, run.info.status, duration, tags)
+        page = client.search_runs(
+            [experiment.experiment_id], max_results=1000, page_token=token or None, order_by=order
+        )
+        yield from page
         token = page.token or None

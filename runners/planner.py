@@ -10,7 +10,7 @@ from ablations.record import Plan, PlannedCell
 from ablations.study import Study
 from model.base import DataError
 from model.config import RunConfig
-from model.data import DataConfig, Dataset
+from model.data import Dataset
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
@@ -19,7 +19,7 @@ SEVERAL_LABELS = ("test/micro_f1", "test/average_precision")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: a configuration and a seed, and who it is."""
+    """One run: a configuration and a seed, and who it is; ``point`` is that of the cell."""
 
     run_key: str
     cell_id: str
@@ -27,6 +27,7 @@ class RunSpec:
     config: RunConfig
     seed: int
     data_digest: str
+    point: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Pack:
     """Runs that are trained together in one process; what the executors schedule."""
 
     runs: tuple[RunSpec, ...]
+
+    def run(self, run_key: str) -> RunSpec:
+        """The run with a key."""
+        return next(run for run in self.runs if run.run_key == run_key)
 
 
 def make_plan(study: Study) -> Plan:
@@ -46,7 +51,7 @@ def make_plan(study: Study) -> Plan:
         DataError: a data file is missing or breaks a rule.
     """
     datasets = {data: data.load() for data in {cell.config.data for cell in study.cells}}
-    for cell in study.cells:
+    for cell in (*study.cells, *(study.search.corners() if study.search else ())):
         cell.config.check(datasets[cell.config.data])
     _check_metric(study.matrix.metric.name, datasets.values())
     digests = {data: dataset.digest for data, dataset in datasets.items()}
@@ -55,7 +60,7 @@ def make_plan(study: Study) -> Plan:
         metric=study.matrix.metric.metric(),
         baseline=study.baseline.cell_id,
         factors=study.factors(),
-        cells=tuple(_planned(cell, digests) for cell in study.cells),
+        cells=tuple(planned(cell, digests[cell.config.data]) for cell in study.cells),
         seeds=study.seeds,
         code_digest=code_digest(),
     )
@@ -70,8 +75,9 @@ def _check_metric(metric: str, datasets: Iterable[Dataset]) -> None:
         )
 
 
-def _planned(cell: Cell, digests: dict[DataConfig, str]) -> PlannedCell:
-    return PlannedCell(cell.cell_id, cell.name, cell.levels, cell.config.identity(), digests[cell.config.data])
+def planned(cell: Cell, data_digest: str) -> PlannedCell:
+    """A cell as the plan keeps it."""
+    return PlannedCell(cell.cell_id, cell.name, cell.levels, cell.config.identity(), data_digest)
 
 
 def missing_runs(study: Study, plan: Plan, done: Collection[str]) -> list[RunSpec]:
@@ -84,12 +90,15 @@ def missing_runs(study: Study, plan: Plan, done: Collection[str]) -> list[RunSpe
     runs = []
     for seed in plan.seeds:
         for i in rng.permutation(len(plan.cells)):
-            cell, planned = study.cells[i], plan.cells[i]
-            key = plan.run_key(planned, seed)
-            if key not in done:
-                name = f"{cell.name} s{seed}"
-                runs.append(RunSpec(key, planned.cell_id, name, cell.config, seed, planned.data_digest))
+            if plan.run_key(plan.cells[i], seed) not in done:
+                runs.append(run_spec(plan, study.cells[i], plan.cells[i], seed))
     return runs
+
+
+def run_spec(plan: Plan, cell: Cell, entry: PlannedCell, seed: int) -> RunSpec:
+    """A run of a cell; ``entry`` is the cell as the plan keeps it."""
+    key, name = plan.run_key(entry, seed), f"{cell.name} s{seed}"
+    return RunSpec(key, entry.cell_id, name, cell.config, seed, entry.data_digest, cell.point)
 
 
 def make_packs(runs: Sequence[RunSpec]) -> list[Pack]:

@@ -17,6 +17,7 @@ from ablations.record import (
     PLAN_FILE,
     PREDICTIONS_FILE,
     SCHEMA,
+    SEARCH_FILE,
     SEED_PARAM,
     UNCOMMITTED_FILE,
     Kind,
@@ -40,30 +41,35 @@ COUNTS = ("true negatives", "false positives", "false negatives", "true positive
 BATCH = 1000  # most metrics that MLflow takes in one call
 PARAM_BATCH = 100
 ERROR_TAG = 500
+KEPT = {Kind.CELL: (PLAN_FILE, Tag.PLAN), Kind.SEARCH: (SEARCH_FILE, Tag.SEARCH)}  # where the plan is, and its digest
 STATUS = {Outcome.FINISHED: "FINISHED", Outcome.DIVERGED: "FINISHED", Outcome.FAILED: "FAILED"}
 
 
 class Tracker:
-    """One experiment a study; one run of kind ``study`` with the plan; the runs of the cells flat beside it."""
+    """One experiment a study; one run of kind ``study`` with the plan; the runs of the cells flat beside it.
 
-    def __init__(self, uri: str, plan: Plan, text: str) -> None:
+    The trials of a search are kept in the same way, with a plan of their own and another kind.
+    """
+
+    def __init__(self, uri: str, plan: Plan, text: str, kind: Kind = Kind.CELL) -> None:
         """Open the store, make the experiment and the study run; each only if it does not exist.
 
         Args:
             uri: absolute URI of the store.
             plan: what the study should hold.
             text: the matrix file.
+            kind: of the runs that are written.
 
         Raises:
             StoreError: the store cannot be used.
         """
         self.client = connect(uri)
-        self.plan = plan
+        self.plan, self.text, self.kind = plan, text, kind
         self.open: dict[str, str] = {}
         self.git = provenance.git()
         self.versions = {f"version.{name}": version for name, version in provenance.versions().items()}
         self.experiment = self._experiment(artifact_location(uri, plan.study))
-        self._study_run(text)
+        self.keep(plan)
 
     def _experiment(self, location: str | None) -> str:
         found = self.client.get_experiment_by_name(self.plan.study)
@@ -74,9 +80,10 @@ class Tracker:
             )
         return str(found.experiment_id if found else self.client.create_experiment(self.plan.study, location))
 
-    def _study_run(self, text: str) -> None:
-        note = study_note(self.plan, text)
-        self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
+    def keep(self, plan: Plan) -> None:
+        """Keep a plan in place of the one before."""
+        self.plan = plan
+        file, tag = KEPT[self.kind]
         found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
         if found:
             run_id = found[0].info.run_id
@@ -85,13 +92,16 @@ class Tracker:
             run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
             run_id = run.info.run_id
             self.client.set_terminated(run_id)
-        self.client.set_tag(run_id, "mlflow.note.content", note)
-        self.client.set_tag(run_id, Tag.PLAN, self.plan.digest())
-        self._artifacts(run_id, {PLAN_FILE: self.plan.encode(), MATRIX_FILE: text})
+        if self.kind is Kind.CELL:
+            note = study_note(plan, self.text)
+            self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
+            self.client.set_tag(run_id, "mlflow.note.content", note)
+        self._artifacts(run_id, {file: plan.encode(), MATRIX_FILE: self.text})
+        self.client.set_tag(run_id, tag, plan.digest())
 
     def close_orphans(self, ledger: Ledger) -> int:
         """Mark as killed the runs that a dead driver left running; returns how many."""
-        orphans = [run for run in ledger.of(Kind.CELL) if run.status == "RUNNING"]
+        orphans = [run for run in ledger.runs if run.status == "RUNNING" and run.tags.get(Tag.KIND) != Kind.STUDY]
         for run in orphans:
             self.client.set_terminated(run.run_id, "KILLED")
         return len(orphans)
@@ -120,7 +130,7 @@ class Tracker:
 
     def _create(self, spec: RunSpec, started: float) -> str:
         tags = {
-            Tag.KIND: Kind.CELL,
+            Tag.KIND: self.kind,
             Tag.STUDY: self.plan.study,
             Tag.CELL: spec.cell_id,
             Tag.SEED: str(spec.seed),
@@ -133,7 +143,7 @@ class Tracker:
             "mlflow.source.git.commit": self.git.commit,
             "git.dirty": str(bool(self.git.uncommitted)).lower(),
             **self.versions,
-        }
+        } | ({Tag.POINT: spec.point} if spec.point else {})
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
         run_id = str(run.info.run_id)
         params = leaves(spec.config.model_dump(mode="json")) | {SEED_PARAM: spec.seed}

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from ablations.record import RunRecord
-from runners.planner import Pack
+from ablations.search import Point, Space
+from runners.planner import Pack, RunSpec
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,26 @@ class Progress:
 
 
 Message = RunRecord | Progress
+Report = Callable[[RunSpec, Message], None]
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """Trials whose points are proposed one by one, from the scores of those before.
+
+    Attributes:
+        space: where the points are.
+        known: points that have been tried, and their scores; larger is better.
+        trials: how many to add.
+        pack: the runs of a point.
+        score: of the records of a point's runs.
+    """
+
+    space: Space
+    known: Sequence[tuple[Point, float]]
+    trials: int
+    pack: Callable[[Point], Pack]
+    score: Callable[[Sequence[RunRecord]], float]
 
 
 class ExecutorError(RuntimeError):
@@ -42,5 +63,8 @@ class Executor(Protocol):
     def __exit__(self, *error: object) -> None:
         """Give everything back."""
 
-    def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
+    def run(self, packs: Sequence[Pack], report: Report) -> None:
         """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once."""
+
+    def explore(self, exploration: Exploration, report: Report) -> None:
+        """Propose points and run their packs; ``report`` as with ``run``."""

@@ -1,9 +1,10 @@
 """Runs packs one after the other in this process: for tests, for a debugger, for one small study."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Self
 
-from runners.executors import Message
+from ablations.record import RunRecord
+from runners.executors import Exploration, Message, Report, bayes
 from runners.planner import Pack
 
 
@@ -19,9 +20,37 @@ class InProcess:
     def __exit__(self, *error: object) -> None:
         """Nothing to give back."""
 
-    def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
+    def run(self, packs: Sequence[Pack], report: Report) -> None:
         """Run all packs."""
-        from runners.trial import run_pack
-
         for pack in packs:
-            run_pack(pack, report)
+            _run(pack, report)
+
+    def explore(self, exploration: Exploration, report: Report) -> None:
+        """Propose points and run their packs; after an interruption, the same points as without."""
+        import optuna
+
+        space = exploration.space
+        distributions = bayes.distributions(space)
+        study = optuna.create_study(direction="maximize", sampler=bayes.sampler(0))
+        for point, score in exploration.known:
+            params = bayes.encode(space, point)
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
+        for number in range(len(exploration.known), len(exploration.known) + exploration.trials):
+            study.sampler = bayes.sampler(number)
+            trial = study.ask(distributions)
+            records = _run(exploration.pack(bayes.decode(space, trial.params)), report)
+            study.tell(trial, exploration.score(records))
+
+
+def _run(pack: Pack, report: Report) -> list[RunRecord]:
+    from runners.trial import run_pack
+
+    records = []
+
+    def pass_on(message: Message) -> None:
+        report(pack.run(message.run_key), message)
+        if isinstance(message, RunRecord):
+            records.append(message)
+
+    run_pack(pack, pass_on)
+    return records

@@ -9,11 +9,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from ablations.record import Outcome, RunRecord
-from runners.executors import ExecutorError, Message
-from runners.planner import Pack
+from runners.executors import ExecutorError, Exploration, Message, Report, bayes
+from runners.planner import Pack, RunSpec
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
 # its own, nor its state more than once an hour.
@@ -30,8 +31,9 @@ import ray
 from ray import tune
 from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
+from ray.tune.search.optuna import OptunaSearch
 
-MESSAGE = "message"
+MESSAGE, SCORE = "message", "score"
 REACH_SECONDS = 5.0
 
 
@@ -78,39 +80,68 @@ class RayTune:
         """Leave or stop Ray."""
         ray.shutdown()
 
-    def run(self, packs: Sequence[Pack], report: Callable[[Message], None]) -> None:
+    def run(self, packs: Sequence[Pack], report: Report) -> None:
         """Run all packs."""
+        kind = _Kind(lambda config: packs[config["pack"]], lambda _: 0.0)
+        space = {"pack": tune.grid_search(list(range(len(packs))))}
+        self._tune(kind, space, tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.limit), report)
+
+    def explore(self, exploration: Exploration, report: Report) -> None:
+        """Propose points and run their packs, as many at once as there are jobs."""
+        space = exploration.space
+        search = OptunaSearch(
+            bayes.distributions(space), metric=SCORE, mode="max", sampler=bayes.sampler(len(exploration.known)),
+            points_to_evaluate=[bayes.encode(space, point) for point, _ in exploration.known],
+            evaluated_rewards=[score for _, score in exploration.known],
+        )  # fmt: skip
+        config = tune.TuneConfig(
+            search_alg=search, num_samples=exploration.trials, reuse_actors=True, max_concurrent_trials=self.jobs
+        )
+        kind = _Kind(lambda config: exploration.pack(bayes.decode(space, config)), exploration.score)
+        self._tune(kind, {}, config, report)
+
+    def _tune(self, kind: "_Kind", space: dict[str, Any], config: tune.TuneConfig, report: Report) -> None:
+        inbox = _Inbox(kind.pack)
+        gpus = self.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
+        trainable = tune.with_parameters(_trial, kind=kind)
         # Tune prints a banner even where it is told to be silent.
         silent = contextlib.redirect_stdout(io.StringIO())
         with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
-            self._tune(packs, report, folder)
-
-    def _tune(self, packs: Sequence[Pack], report: Callable[[Message], None], folder: str) -> None:
-        inbox = _Inbox(packs)
-        gpus = self.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_trial, packs=list(packs)), {"cpu": 1, "gpu": gpus}),
-            param_space={"pack": tune.grid_search(list(range(len(packs))))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.limit),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[inbox]),
-        )
-        # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
-        thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
-        thread.start()
-        while (message := inbox.messages.get()) is not None:
-            report(message)
-        thread.join()
+            tuner = tune.Tuner(
+                tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
+                param_space=space,
+                tune_config=config,
+                run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[inbox]),
+            )
+            # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
+            thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
+            thread.start()
+            while (arrived := inbox.messages.get()) is not None:
+                report(*arrived)
+            thread.join()
         if inbox.crash:
             raise inbox.crash
 
 
-def _trial(config: dict[str, Any], packs: list[Pack]) -> None:
+@dataclass(frozen=True)
+class _Kind:
+    """What trials are: the pack of a trial's configuration, and the score of the records so far."""
+
+    pack: Callable[[dict[str, Any]], Pack]
+    score: Callable[[Sequence[RunRecord]], float]
+
+
+def _trial(config: dict[str, Any], kind: _Kind) -> None:
     from runners.trial import run_pack
 
-    def report(message: Message) -> None:
-        tune.report({MESSAGE: message})
+    records: list[RunRecord] = []
 
-    run_pack(packs[config["pack"]], report)
+    def report(message: Message) -> None:
+        if isinstance(message, RunRecord):
+            records.append(message)
+        tune.report({MESSAGE: message, SCORE: kind.score(records)})
+
+    run_pack(kind.pack(config), report)
 
 
 def _require_reachable(address: str) -> None:
@@ -126,9 +157,9 @@ def _require_reachable(address: str) -> None:
 class _Inbox(Callback):
     """Takes the messages out of Tune's results, in which they would be kept and written to disk."""
 
-    def __init__(self, packs: Sequence[Pack]) -> None:
-        self.packs = packs
-        self.messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+    def __init__(self, pack: Callable[[dict[str, Any]], Pack]) -> None:
+        self.pack = pack
+        self.messages: queue.SimpleQueue[tuple[RunSpec, Message] | None] = queue.SimpleQueue()
         self.reported: set[str] = set()
         self.crash: BaseException | None = None
 
@@ -145,18 +176,19 @@ class _Inbox(Callback):
         finally:
             self.messages.put(None)
 
-    def on_trial_result(self, *, result: dict[str, Any], **_: object) -> None:
+    def on_trial_result(self, *, trial: Trial, result: dict[str, Any], **_: object) -> None:
         """Pass a message on."""
         message = result.pop(MESSAGE)
         if isinstance(message, RunRecord):
             self.reported.add(message.run_key)
-        self.messages.put(message)
+        self.messages.put((self.pack(trial.config).run(message.run_key), message))
 
     def on_trial_error(self, *, trial: Trial, **_: object) -> None:
         """A worker died: every run of its pack that has not reported is failed."""
-        for spec in self.packs[trial.config["pack"]].runs:
+        for spec in self.pack(trial.config).runs:
             if spec.run_key not in self.reported:
-                self.messages.put(_lost(spec.run_key, str(trial.get_pickled_error() or "the worker process died")))
+                lost = _lost(spec.run_key, str(trial.get_pickled_error() or "the worker process died"))
+                self.messages.put((spec, lost))
 
 
 def _lost(run_key: str, error: str) -> RunRecord:

@@ -110,3 +110,30 @@ def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(tmp_p
     while not (gone := _ray_processes().keys() <= before) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert gone
+
+
+SEARCH = """
+study: tiny
+base: {data: {dialogues: 12}, training: {epochs: 1}}
+design: search
+search: {method: bayesian, trials: 4, seeds: [100, 101]}
+factors:
+  loss.encoder_weight: {low: 1e-3, high: 1, log: true}
+  loss.classification: [{kind: nll}, {kind: focal}]
+seeds: 1
+"""
+
+
+def test_a_search_runs_to_the_end_and_goes_on(tmp_path: Path) -> None:
+    for trials in (4, 6):
+        process = start(tmp_path, SEARCH.replace("trials: 4", f"trials: {trials}"), "--jobs", "2")
+        output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert output == ""
+        assert f"best of {trials} trials by mean dev/weighted_f1 over 2 seeds" in errors
+        known = ledger.read(uri(tmp_path), "tiny")
+        keys = [run.tags[Tag.RUN_KEY] for run in known.of(Kind.SEARCH)]
+        assert len(keys) == len(set(keys)) == trials * 2
+        assert len({run.tags[Tag.POINT] for run in known.of(Kind.SEARCH)}) == trials
+        assert {run.status for run in known.runs} == {"FINISHED"}
+        assert known.done()
