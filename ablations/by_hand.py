@@ -12,6 +12,7 @@ from ablations import settings
 from ablations.cell import Cell, differences
 from ablations.matrix import Matrix
 from ablations.problems import MatrixError, message_of, path_of
+from ablations.settings import leaves
 from ablations.study import Study
 from model.config import RunConfig
 
@@ -42,6 +43,7 @@ def by_hand(study: str, given: list[Setting], seed: int) -> Study:
         config = RunConfig.model_validate_json(json.dumps(written))
     except ValidationError as error:
         raise MatrixError("\n".join(dict.fromkeys(_problems(error, written, given)))) from error
+    _refuse_contradictions(given, leaves(config.model_dump(mode="json")))
     name = " ".join(differences(config)) or "default"
     declared = {"study": study, "baseline": name, "design": "cells", "cells": {name: changes}, "seeds": [seed]}
     try:
@@ -52,6 +54,21 @@ def by_hand(study: str, given: list[Setting], seed: int) -> Study:
         raise MatrixError("\n".join(problems)) from error
     cell = Cell(config, name)
     return Study(matrix, (cell,), cell, matrix.seed_list(), yaml.safe_dump(declared, sort_keys=False))
+
+
+def _refuse_contradictions(given: list[Setting], result: Mapping[str, Any]) -> None:
+    """An option that another one leaves without effect is a slip."""
+    for setting in given:
+        wanted = leaves(settings.nested(setting.path, setting.value))
+        lost = [path for path, value in wanted.items() if path not in result or result[path] != value]
+        if lost:
+            others = [x.option for x in given if x is not setting and _touch(x.path, lost[0])]
+            raise MatrixError(f"{setting.option} has no effect beside {' and '.join(others)}")
+
+
+def _touch(path: str, other: str) -> bool:
+    """Whether one path lies in the other, or beside it in one mapping with a kind."""
+    return path.startswith(other) or other.startswith(path.removesuffix(".kind"))
 
 
 def _problems(error: ValidationError, written: Mapping[str, Any], given: list[Setting]) -> list[str]:

@@ -8,6 +8,7 @@ artifacts in the store are here and nowhere else.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -23,6 +24,9 @@ PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 SEED_PARAM = "seed"
+
+# Columns of the confusion of several labels.
+COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
 
 # Columns of the tables; no factor may have one of these as its short name.
 _COLUMNS = "cell name seed run_key run_id outcome seconds score n mean sd low high p"
@@ -214,6 +218,11 @@ class RunRecord:
     def reason(self) -> str:
         """Last line of the error, which names it; empty unless failed."""
         return (self.error or "").strip().rpartition("\n")[2]
+
+
+def metric_name(name: str) -> str:
+    """A name that MLflow takes: a class may be called anything."""
+    return re.sub(r"[^\w\-./: ]", "_", name)
 
 
 def canonical(value: object) -> str:

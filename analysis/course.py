@@ -20,12 +20,17 @@ class Course:
         names: of the cells, the baseline first.
         frame: a row for each run and epoch: ``name``, ``seed``, ``epoch``, ``best`` (whether it is the chosen epoch),
             and a column for each metric.
-        left_out: number of cells that are not drawn.
+        left_out: number of cells that are not drawn: there are many, or none of their runs finished.
     """
 
     names: list[str]
     frame: pd.DataFrame
     left_out: int
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the terms were normalised before they were weighted."""
+        return any(column.startswith("train/normalised/") for column in map(str, self.frame))
 
     @property
     def terms(self) -> list[str]:
@@ -51,7 +56,7 @@ def read(store: Store, runs: StudyRuns) -> Course | None:
     frame = history.join(drawn[["name", "seed", "best/epoch"]], on="run_id")
     frame["best"] = frame["epoch"] == frame["best/epoch"]
     names = [name for cell in cells for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
-    return Course(names, frame, len(runs.plan.cells) - len(cells))
+    return Course(names, frame, len(runs.plan.cells) - len(names))
 
 
 def drawn_cells(plan: Plan) -> list[str]:

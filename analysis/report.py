@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 BAD_INPUT = 2
+MANIFEST = "manifest.json"
 
 
 @app.command()
@@ -70,10 +71,11 @@ def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
     from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
 
+    _remove_last(folder)
     course, trials = read(store, runs), store.search(runs.plan.study)
     cells, by_class = cells_table(runs), classes_table(runs)
     tables = [cells, effects_table(runs), by_class]
-    tables += [breakdown_table(runs.plan.study, course)] if course else []
+    tables += [breakdown_table(runs, course)] if course else []
     written = [path for table in tables for path in table.write(folder)]
     with style():
         figures = {"heatmap": _heatmaps(runs, cells), "classes": classes.draw(by_class, drawn_cells(runs.plan))}
@@ -81,10 +83,19 @@ def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
         for name, figure in figures.items():
             written += save(figure, folder, name) if figure else []
         written += _search(runs, trials, folder) if trials else []
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     document = manifest(runs) | ({"search": manifest(trials)} if trials else {})
+    document["files"] = [file.name for file in written]
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return [*written, path]
+
+
+def _remove_last(folder: Path) -> None:
+    """Remove what the last report wrote: this one may have fewer figures, and an old one must not pass for new."""
+    path = folder / MANIFEST
+    if path.exists():
+        for name in json.loads(path.read_text(encoding="utf-8")).get("files", []):
+            (folder / Path(name).name).unlink(missing_ok=True)
 
 
 def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
@@ -120,7 +131,7 @@ def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "dict[str, 
         "gradients": terms.draw(course, "train/gradient/", "length of the weighted term's gradient"),
         "modules": matrices.draw(matrices.module_shares(course), "part of the push on a module", left_out),
         "cosines": matrices.draw(matrices.cosines(course), "cosine between gradients", left_out, lowest=-1.0),
-        "confusion": matrices.draw(confusion, "predicted, as a part of the true class", left_out),
+        "confusion": matrices.draw(confusion, "predicted, as a part of what is true", left_out),
     }
 
 

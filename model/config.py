@@ -5,9 +5,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from model.architecture import Architecture
-from model.base import Config
+from model.base import Config, DataError
 from model.data import DataConfig, Dataset, Synthetic
 from model.losses import Losses
+
+SEVERAL_LABELS = ("micro_f1", "average_precision")
 
 
 class Training(Config):
@@ -25,7 +27,7 @@ class Training(Config):
     monitor_every: Annotated[
         NonNegativeInt, Field(description="steps between measurements of the terms' gradients; 0 for none")
     ] = 20
-    select: Literal["weighted_f1", "macro_f1", "accuracy"] = "weighted_f1"
+    select: Literal["weighted_f1", "macro_f1", "accuracy", "micro_f1", "average_precision"] = "weighted_f1"
 
 
 class RunConfig(Config):
@@ -40,8 +42,14 @@ class RunConfig(Config):
         """Refuse settings that do not fit the data set.
 
         Raises:
-            DataError: see ``Losses.check``.
+            DataError: see ``Losses.check``; or the epoch is selected by a metric of several labels, which the data do
+                not have.
         """
+        if self.training.select in SEVERAL_LABELS and not dataset.multi_label:
+            raise DataError(
+                f"training.select: {self.training.select} is a metric of several labels, but {dataset.name} has one "
+                f"class for each utterance; use weighted_f1, macro_f1 or accuracy."
+            )
         self.loss.check(len(dataset.label_names), dataset.multi_label, tuple(dataset.features))
 
     def identity(self) -> dict[str, Any]:

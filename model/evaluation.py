@@ -70,7 +70,8 @@ def _of_several_labels(prediction: Prediction) -> Mapping[str, float]:
     label, occurs = prediction.label, prediction.label.any(0)
     _, _, micro, _ = precision_recall_fscore_support(label, prediction.predicted, average="micro", zero_division=0.0)
     precision = (
-        average_precision_score(label[:, occurs], prediction.probability[:, occurs], average="macro")
+        # Of a run that diverges the probabilities are NaN, which scikit-learn refuses.
+        average_precision_score(label[:, occurs], np.nan_to_num(prediction.probability[:, occurs]), average="macro")
         if occurs.any()
         else 0.0
     )

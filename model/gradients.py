@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-TINY = 1e-24
+TINY = 1e-150  # whose square is not 0 yet
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Gradients:
     """Measured at one step.
 
     Attributes:
-        gramian: (K, K) inner products over all parameters.
+        gramian: (K, K) inner products over all parameters, in double precision.
         norm: (K, M) length of each term's gradient in each module.
         reach: (K, M) whether the term depends on the module at all.
         cosine: (K, K) between two terms, over the parameters that both reach.
@@ -43,21 +43,22 @@ def measure(terms: Sequence[Tensor], slope: Tensor, parameters: Mapping[str, Seq
     """
     flat = [parameter for part in parameters.values() for parameter in part]
     rows = [torch.autograd.grad(term, flat, retain_graph=True, allow_unused=True) for term in terms]
-    reached = slope.new_tensor([[gradient is not None for gradient in row] for row in rows])
-    jacobian = slope[:, None] * torch.stack([_flat(row, flat) for row in rows])
-    sizes = [parameter.numel() for parameter in flat]
-    squared = torch.stack([part.square().sum(1) for part in torch.split(jacobian, sizes, 1)], 1)
-    gramian = jacobian @ jacobian.T
-    # [j, k]: squared length of the gradient of j over what k reaches.
-    shared = squared @ reached.T
-    norm, reach = (_by_module(values, parameters) for values in (squared, reached))
-    cosine = gramian / (shared * shared.T).clamp(min=TINY).sqrt()
-    return Gradients(gramian, norm.sqrt(), reach > 0, cosine, reached @ reached.T > 0)
+    reached = torch.tensor([[gradient is not None for gradient in row] for row in rows], device=slope.device)
+    products = torch.stack([_products(column, p) for column, p in zip(zip(*rows, strict=True), flat, strict=True)])
+    gramian = products.sum(0) * slope * slope[:, None]
+    squared = products.diagonal(dim1=1, dim2=2).T * slope[:, None] ** 2
+    norm = _by_module(squared, parameters).sqrt()
+    # [j, k]: length of the gradient of j over what k reaches.
+    shared = (squared @ reached.T.to(squared.dtype)).sqrt().clamp(min=TINY)
+    meet = (reached[:, None] & reached).any(-1)
+    reach = _by_module(reached, parameters) > 0
+    return Gradients(gramian, norm.to(slope.dtype), reach, gramian / shared / shared.T, meet)
 
 
-def _flat(row: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> Tensor:
-    pairs = zip(row, parameters, strict=True)
-    return torch.cat([(torch.zeros_like(p) if gradient is None else gradient).flatten() for gradient, p in pairs])
+def _products(gradients: Sequence[Tensor | None], parameter: nn.Parameter) -> Tensor:
+    """(K, K) inner products of the gradients of one parameter, in double precision."""
+    flat = torch.stack([(torch.zeros_like(parameter) if g is None else g).flatten() for g in gradients]).double()
+    return flat @ flat.T
 
 
 def _by_module(values: Tensor, parameters: Mapping[str, Sequence[nn.Parameter]]) -> Tensor:

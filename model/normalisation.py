@@ -15,6 +15,7 @@ class Normalisation:
       shares of the total keep their meaning.
     * ``minmax``: ``(L - low) / (high - low)`` with the extremes of all steps so far, this one included, as constants.
       The range is taken as at least a tenth of ``high``: in the first steps it would be 0 and the gradient infinite.
+      A term at its smallest so far is 0, also while it drives the training: shares say little, gradients tell.
     """
 
     def __init__(self, kind: Literal["none", "log", "minmax"]) -> None:

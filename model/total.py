@@ -50,7 +50,8 @@ class Total:
         needed = bool(self.strategy.every and self.steps % self.strategy.every == 0)
         measured = self._measure(terms, raw, normalised) if seen or needed else None
         reseed(seed, WEIGHT, *place)
-        self.strategy.on_step(Step(normalised.detach()[self.on], measured.gramian if measured and needed else None))
+        gramian = measured.gramian if measured and needed else None
+        self.strategy.on_step(Step(raw.detach()[self.on], normalised.detach()[self.on], gramian))
         weight = torch.zeros_like(self.base).index_copy(0, self.on, self.strategy.weight)
         self.monitor.step(size, raw.detach(), normalised.detach(), weight)
         if measured and seen:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ablations.cell import Cell
-from ablations.record import Plan, PlannedCell
+from ablations.record import Plan, PlannedCell, metric_name
 from ablations.study import Study
 from model.base import DataError
-from model.config import RunConfig
+from model.config import SEVERAL_LABELS, RunConfig
 from model.data import Dataset
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
-SEVERAL_LABELS = ("test/micro_f1", "test/average_precision")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ def make_plan(study: Study) -> Plan:
     for cell in (*study.cells, *(study.search.corners() if study.search else ())):
         cell.config.check(datasets[cell.config.data])
     _check_metric(study.matrix.metric.name, datasets.values())
+    for dataset in datasets.values():
+        _check_names(dataset)
     digests = {data: dataset.digest for data, dataset in datasets.items()}
     return Plan(
         study=study.matrix.study,
@@ -66,9 +67,17 @@ def make_plan(study: Study) -> Plan:
     )
 
 
+def _check_names(dataset: Dataset) -> None:
+    if len({metric_name(name) for name in dataset.label_names}) < len(dataset.label_names):
+        raise DataError(
+            f"{dataset.name}: 'label_names' {dataset.label_names} are not distinct as names of metrics, which have "
+            f"letters, digits, space and _ - . : alone; rename them."
+        )
+
+
 def _check_metric(metric: str, datasets: Iterable[Dataset]) -> None:
     single = [dataset.name for dataset in datasets if not dataset.multi_label]
-    if metric in SEVERAL_LABELS and single:
+    if metric.removeprefix("test/") in SEVERAL_LABELS and single:
         raise DataError(
             f"metric.name: {metric} is a metric of several labels, but {single[0]} has one class for each utterance; "
             f"use test/weighted_f1, test/macro_f1 or test/accuracy."

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.record import (
     CONFUSION_FILE,
+    COUNTS,
     ERROR_FILE,
     HISTORY_FILE,
     MATRIX_FILE,
@@ -26,6 +26,7 @@ from ablations.record import (
     Predictions,
     RunRecord,
     Tag,
+    metric_name,
 )
 from ablations.settings import leaves
 from runners import provenance
@@ -37,7 +38,6 @@ from runners.store import StoreError, artifact_location, connect
 if TYPE_CHECKING:
     from mlflow.entities import Metric, RunTag
 
-COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
 BATCH = 1000  # most metrics that MLflow takes in one call
 PARAM_BATCH = 100
 ERROR_TAG = 500
@@ -209,11 +209,6 @@ def _points(metrics: Mapping[str, float], step: int, seconds: float) -> "list[Me
     from mlflow.entities import Metric
 
     return [Metric(metric_name(name), value, _milliseconds(seconds), step) for name, value in metrics.items()]
-
-
-def metric_name(name: str) -> str:
-    """A name that MLflow takes: a class may be called anything."""
-    return re.sub(r"[^\w\-./: ]", "_", name)
 
 
 def _files(record: RunRecord) -> Iterable[tuple[str, str]]:

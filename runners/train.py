@@ -3,6 +3,7 @@
 python -m runners.train --encoder_loss_weight 0.03 --cl_loss_weight 0.2 --reconstruction smooth_l1
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,8 @@ def main(
     from runners.executors.inprocess import InProcess
 
     try:
-        uri = store.absolute(tracking_uri)
+        uri, folder = store.absolute(tracking_uri), out or Path("paper") / study
+        _require_folder(folder)
         resolved = by_hand(study, _settings(given, set_ or []), seed)
         plan = planner.make_plan(resolved)
         typer.echo(f"{resolved.baseline.name}: seed {seed}", err=True)
@@ -100,16 +102,23 @@ def main(
         raise typer.Exit(INTERRUPTED) from None
     if failed:
         raise typer.Exit(RUN_FAILED)
-    _report(study, out or Path("paper") / study, uri)
+    _report(study, folder, uri)
+
+
+def _require_folder(folder: Path) -> None:
+    """Before anything is trained; the folder itself is made by the report."""
+    from ablations.problems import MatrixError
+
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise MatrixError(f"--out {folder}: cannot write to {there}; choose another folder")
 
 
 def _settings(given: dict[str, Any], overrides: list[str]) -> "list[Setting]":
     from ablations.by_hand import Setting
     from ablations.study import override
 
-    gates = (
-        [Setting("--gate_reg_weight", "model.fusion", {"kind": "hierarchical"})] if "gate_reg_weight" in given else []
-    )
+    gates = [Setting("--gate_reg_weight", "model.fusion.kind", "hierarchical")]
     options = [Setting(f"--{key} {value}", PATHS[key], _value(key, value)) for key, value in given.items()]
     return [
         *(gates if "gate_reg_weight" in given else []),
@@ -131,9 +140,14 @@ def _value(key: str, value: Any) -> Any:
 def _report(study: str, folder: Path, uri: str) -> None:
     """What analysis makes of it, in a process of its own: neither package knows the other."""
     command = ["-m", "analysis.report", "--study", study, "--out", str(folder), "--tracking-uri", uri]
-    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-    for table in ("breakdown", "cells"):
-        typer.echo((folder / f"{table}.md").read_text(encoding="utf-8"))
+    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True)
+    typer.echo(done.stderr, err=True, nl=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    # A run that diverged has no breakdown.
+    for table in (folder / f"{name}.md" for name in ("breakdown", "cells")):
+        if table.exists():
+            typer.echo(table.read_text(encoding="utf-8"))
     typer.echo(f"curves, shares, gradients and the other figures: {folder}")
 
 

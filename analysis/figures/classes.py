@@ -31,6 +31,8 @@ def draw(classes: Table, cells: list[str]) -> Figure | None:
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
-    ax.set_xlabel("F1 on test, mean and 95 % interval over seeds")
+    hidden = classes.numbers["cell"].nunique() - len(shown)
+    note = f" ({hidden} cells not shown)" if hidden else ""
+    ax.set_xlabel(f"F1 on test, mean and 95 % interval over seeds{note}")
     figure.legend(loc="outside right upper")
     return figure

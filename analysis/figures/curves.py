@@ -34,6 +34,7 @@ def curves(course: Course, score: str) -> pd.DataFrame:
 def draw(long: pd.DataFrame, course: Course, score: str) -> Figure:
     """A column for each cell: weighted terms and their total above, the dev score below; mean and range over seeds."""
     names = course.names[:MOST]
+    order = {"loss": [*course.terms, "total"], "score": [score]}
     figure = Figure(figsize=(0.8 + 2.1 * len(names), 3.6))
     axes = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False)
     for column, name in enumerate(names):
@@ -43,7 +44,8 @@ def draw(long: pd.DataFrame, course: Course, score: str) -> Figure:
             last = column == len(names) - 1
             sns.lineplot(
                 data, x="epoch", y="value", hue="series", style="series", ax=ax, palette="colorblind",
-                errorbar=lambda x: (x.min(), x.max()), legend="full" if last and part == "loss" else False,
+                hue_order=order[part], style_order=order[part], errorbar=lambda x: (x.min(), x.max()),
+                legend="full" if last and part == "loss" else False,
             )  # fmt: skip
             ax.set_ylabel("weighted term" if part == "loss" else score)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -51,5 +53,7 @@ def draw(long: pd.DataFrame, course: Course, score: str) -> Figure:
                 # A term of weight 0 has no place on a logarithmic axis.
                 ax.set_yscale("log", nonpositive="mask")
                 ax.set_title(textwrap.fill(name, TITLE))
+    hidden = course.left_out + len(course.names) - len(names)
+    figure.supxlabel(f"{hidden} cells not shown" if hidden else "", fontsize=7)
     sns.move_legend(axes[0, -1], "upper left", bbox_to_anchor=(1, 1), title=None)
     return figure

@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ablations.record import COUNTS
 from analysis.course import Course
 from analysis.figures.panels import Panels
 
@@ -47,8 +48,22 @@ def module_shares(course: Course) -> dict[str, pd.DataFrame]:
 
 
 def confusions(counts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """For each cell the counts of its runs, summed, as parts of the row: of a class, what it was taken for."""
-    return {name: table.div(table.sum(axis=1).clip(lower=1), axis=0) for name, table in counts.items()}
+    """For each cell, of a class what it was taken for: the counts of its runs, summed, as parts of the row.
+
+    Of several labels, of the utterances without and with a label those that were given it and those that were not.
+    """
+    return {name: _parts(table) for name, table in counts.items()}
+
+
+def _parts(table: pd.DataFrame) -> pd.DataFrame:
+    if tuple(table.columns) == COUNTS:
+        without, having = table[list(COUNTS[:2])], table[list(COUNTS[2:])]
+        return pd.concat([_of_row(without), _of_row(having)], axis=1)
+    return _of_row(table)
+
+
+def _of_row(table: pd.DataFrame) -> pd.DataFrame:
+    return table.div(table.sum(axis=1).clip(lower=1), axis=0)
 
 
 def draw(tables: Mapping[str, pd.DataFrame], label: str, left_out: int, lowest: float = 0.0) -> Figure | None:

@@ -13,6 +13,7 @@ from model.base import DataError
 
 TRAIN, DEV, TEST = range(3)
 SPLITS = ("train", "dev", "test")
+MOST_CLASSES, MOST_SPEAKERS = 1000, 100  # more are a slip: an identifier where an index belongs
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Dataset:
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
+        most = int(self.speaker.max(initial=0))
+        self._require(
+            most < MOST_SPEAKERS, f"'speaker' has the number {most}; speakers are counted from 0 within each dialogue"
+        )
         self._check_labels()
         constant = bool((self.split == np.repeat(self.split[self.start], self.length)).all())
         self._require(constant, "'split' changes within a dialogue")

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.base import DataError
-from model.data.dataset import Dataset
+from model.data.dataset import MOST_CLASSES, Dataset
 
 LETTERS = {"M": 0, "F": 1}
 IEMOCAP = ("happy", "sad", "neutral", "angry", "excited", "frustrated")
 IEMOCAP_4 = IEMOCAP[:4]
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
-MOST_CLASSES = 1000  # a label above is a slip, or no class
 INTEGERS = (int, np.integer)
 NUMBERS = (int, float, np.integer, np.floating)
 

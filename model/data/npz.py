@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from model.base import DataError, distinct
-from model.data.dataset import Dataset
+from model.data.dataset import MOST_CLASSES, Dataset
 from model.data.file import DataFile
 
 UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what numpy raises for a damaged file
@@ -57,6 +57,8 @@ class Npz(DataFile):
     def _dataset(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
         label = _labels(name, arrays["label"])
         classes = label.shape[1] if label.ndim == 2 else int(label.max(initial=0)) + 1
+        if classes > MOST_CLASSES:
+            raise DataError(f"{name}: 'label' counts {classes} classes, more than {MOST_CLASSES}; is it an identifier?")
         names = arrays.get("label_names")
         return Dataset(
             name=name,

@@ -25,7 +25,8 @@ def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
     Args:
         setting: ``none`` for 1; ``inverse_frequency`` for ``sum_c n_c / (C n_c)``; ``effective_number`` for
             ``1 / (1 - b^{n_c})`` with b = .999, scaled to a mean of 1 over the classes (Cui et al. 2019, equation 2);
-            or the C weights. A class without a training utterance gets the weight of a class with one.
+            or the C weights. A class without a training utterance gets 1: of several
+            labels each utterance has a loss for it.
         count: (C,) training utterances ``n_c`` of each class or label, floating point.
 
     Returns:
@@ -34,8 +35,8 @@ def class_weights(setting: ClassWeight, count: Tensor) -> Tensor:
     if setting == "none":
         return count.new_ones(len(count))
     if setting == "inverse_frequency":
-        return count.sum() / (len(count) * count.clamp(min=1))
+        return (count.sum() / (len(count) * count.clamp(min=1))).where(count > 0, 1.0)
     if setting == "effective_number":
         weight = 1 / (1 - BETA ** count.clamp(min=1))
-        return weight / weight.mean()
+        return (weight / weight[count > 0].mean()).where(count > 0, 1.0)
     return count.new_tensor(setting)

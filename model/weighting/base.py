@@ -33,10 +33,11 @@ class WeightingConfig(Config):
 class Step(NamedTuple):
     """What a strategy sees of a training step.
 
-    ``terms`` (K,), the values without a graph; ``gramian`` (K, K), the inner products of the terms' gradients over all
-    parameters, where they were measured.
+    ``raw`` (K,), the values without a graph, and ``terms`` (K,), the same normalised; ``gramian`` (K, K) in double
+    precision, the inner products of the normalised terms' gradients over all parameters, where they were measured.
     """
 
+    raw: Tensor
     terms: Tensor
     gramian: Tensor | None
 

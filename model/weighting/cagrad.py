@@ -11,7 +11,8 @@ class CAGrad(Aggregation):
     """The step near the mean gradient that is best for the term worst off (Liu et al. 2021, algorithm 1).
 
     It stays within ``c`` times the norm of the mean gradient from it; with ``c`` 0 it is the plain weighted sum. A
-    small convex program is solved in each step.
+    small convex program is solved in each step. We divide by ``1 + c``, so that without a conflict it is no longer
+    than the mean.
     """
 
     averages: ClassVar[bool] = True
@@ -24,4 +25,5 @@ class CAGrad(Aggregation):
         from torchjd.aggregation import CAGradWeighting
 
         # Below norm_eps the package gives up and trains nothing; it counts on gradients of one scale.
-        return CAGradWeighting(c=self.c, norm_eps=1e-8)
+        weighting = CAGradWeighting(c=self.c, norm_eps=1e-8)
+        return lambda gramian: weighting(gramian) / (1 + self.c)

@@ -41,5 +41,8 @@ class _GradientBalance(Strategy):
 
     def on_step(self, step: Step) -> None:
         if step.gramian is not None:
-            norm = step.gramian.diagonal().sqrt().clamp(min=TINY)
-            self.weight = self.base / norm * ((self.base * norm).sum() / self.base.sum())
+            norm = step.gramian.diagonal().sqrt().to(self.base.dtype)
+            # A term without a gradient in this batch keeps the weight of the configuration.
+            pushes = norm > TINY
+            scale = (self.base * norm).sum() / self.base[pushes].sum()
+            self.weight = self.base.where(~pushes, scale * self.base / norm.clamp(min=TINY))

@@ -17,9 +17,9 @@ TINY = 1e-8
 class GradNorm(WeightingConfig):
     """Weights that are learned so that the terms train at one rate (Chen et al. 2018, equations 1 and 2, algorithm 1).
 
-    With ``w_k = base_k v_k``, ``G_k = ||grad w_k L_k||`` and the inverse training rate ``r_k = (L_k / L_k(0)) / mean``,
-    v descends on ``sum_k |G_k - mean(G) r_k^alpha|``, the target taken as a constant, and is scaled to sum to K after
-    each step. ``alpha`` says how strongly a term that lags is favoured.
+    With ``w_k = base_k v_k``, ``G_k = ||grad w_k L_k||`` and the inverse training rate ``r_k = (L_k / L_k(0)) / mean``
+    of the raw terms, v descends on ``sum_k |G_k - mean(G) r_k^alpha|``, the target taken as a constant, and is scaled
+    to sum to K after each step. ``alpha`` says how strongly a term that lags is favoured.
 
     We differ from the paper in measuring the gradients over all parameters instead of the last shared layer, and in
     dividing the step by mean(G), so that ``learning_rate`` has no units.
@@ -48,12 +48,12 @@ class _GradNorm(Strategy):
 
     def on_step(self, step: Step) -> None:
         assert step.gramian is not None
-        self.first = step.terms.clamp(min=TINY) if self.first is None else self.first
+        self.first = step.raw.clamp(min=TINY) if self.first is None else self.first
         self.weight = self.base * self.multiplier
         # Of the term times its weight in the configuration: what the multiplier multiplies.
-        norm = self.base * step.gramian.diagonal().sqrt()
+        norm = self.base * step.gramian.diagonal().sqrt().to(self.base.dtype)
         pushed = self.multiplier * norm
-        rate = step.terms / self.first
+        rate = step.raw / self.first
         target = pushed.mean() * (rate / rate.mean().clamp(min=TINY)) ** self.config.alpha
         slope = (pushed - target).sign() * norm / pushed.mean().clamp(min=TINY)
         moved = (self.multiplier - self.config.learning_rate * slope).clamp(min=TINY)

@@ -8,7 +8,8 @@ from model.weighting.aggregated import Aggregation, Rule
 class IMTLG(Aggregation):
     """The combination with equal projections on all gradients' directions (Liu et al. 2021, section 3.1).
 
-    The weights of the configuration cancel. A weight may become negative where gradients conflict.
+    The weights of the configuration change its length alone. Where gradients conflict a weight may become negative or
+    large, and in rare cases the step is one that makes all terms worse.
     """
 
     averages: ClassVar[bool] = True

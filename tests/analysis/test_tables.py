@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ablations.record import COUNTS
 from analysis.breakdown import breakdown_table
 from analysis.classes import classes_table
 from analysis.course import Course, drawn_cells
@@ -143,6 +144,28 @@ def test_confusion_is_a_part_of_the_true_class_and_an_empty_class_has_none() -> 
     assert matrices.confusions({"cell": counts})["cell"].to_numpy().tolist() == [[0.75, 0.25], [0.0, 0.0]]
 
 
+def test_confusion_of_several_labels_is_of_the_utterances_without_and_with_the_label() -> None:
+    counts = pd.DataFrame([[80, 5, 10, 5], [100, 0, 0, 0]], ["a", "b"], list(COUNTS))
+    parts = matrices.confusions({"cell": counts})["cell"].to_numpy()
+    assert parts[0].tolist() == pytest.approx([80 / 85, 5 / 85, 10 / 15, 5 / 15])
+    assert parts[1].tolist() == [1, 0, 0, 0]
+
+
+def test_a_term_has_one_colour_in_every_panel(complete: StudyRuns) -> None:
+    """Also where a cell lacks a term."""
+    seen = course(complete)
+    second = seen.frame["name"] == seen.names[1]
+    lacking = seen.frame.filter(like="/right").columns
+    seen.frame.loc[second, lacking] = float("nan")
+    with style():
+        figure = curves.draw(curves.curves(seen, "dev/weighted_f1"), seen, "dev/weighted_f1")
+    colours = [
+        {line.get_color() for line in figure.axes[panel].get_lines() if len(line.get_path().vertices)} for panel in (0, 1)
+    ]
+    assert len(colours[0]) == 4
+    assert colours[1] < colours[0]
+
+
 def test_what_was_not_measured_is_not_drawn(complete: StudyRuns) -> None:
     seen = course(complete)
     bare = Course(seen.names, seen.frame.filter(regex="^(?!train/(gradient|cosine))"), 0)
@@ -155,7 +178,7 @@ def test_what_was_not_measured_is_not_drawn(complete: StudyRuns) -> None:
 
 
 def test_the_breakdown_is_that_of_the_chosen_epoch(complete: StudyRuns) -> None:
-    table = breakdown_table("grid", course(complete))
+    table = breakdown_table(complete, course(complete))
     assert table.numbers["raw"].tolist() == [2.0] * 6
     assert table.readable["gradient"].tolist() == ["1", "2", "–"] * 2
     assert "6 cells are not shown" in table.caption

@@ -154,6 +154,8 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         r"'label' has shape \(8, 3\), but there are 2 label names",
     ),
     "several labels as fractions": ({"label": np.full((8, 2), 0.5)}, r"'label' has shape \(8, 2\) of float64"),
+    "identifiers as labels": ({"label": np.array([0, 1, 1, 0, 1, 0, 1, 10**9])}, "'label' counts 1000000001 classes"),
+    "identifiers as speakers": ({"speaker": np.array([10**6] * 8)}, "'speaker' has the number 1000000; speakers are"),
     "nothing": ({"label": np.zeros(0, int), "length": np.zeros(0, int)}, "'speaker' has 8 rows, 'label' has 0"),
 }
 

@@ -87,3 +87,10 @@ def test_the_monitor_averages_over_utterances() -> None:
     monitor.step(1, ONES, ONES, ONES)
     monitor.clipped(ONES[0])
     assert monitor.metrics(0.1)["train/loss/a"] == 1.0
+
+
+def test_the_cosine_of_tiny_gradients_is_right() -> None:
+    weight = nn.Parameter(torch.ones(3))
+    terms = [scale * (weight * torch.tensor([1.0, 2.0, 3.0])).sum() for scale in (1e-20, 3e-20)]
+    seen = measure(terms, torch.ones(2), {"all": [weight]})
+    assert seen.cosine[0, 1].item() == pytest.approx(1)

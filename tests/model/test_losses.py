@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model.base import DataError
 from model.fusion.parts import Fused, Reconstruction
 from model.losses import BCE, MSE, NLL, Focal, FocalBCE, Huber, InfoNCE, Losses, SmoothL1
-from model.losses.class_weight import class_weights
+from model.losses.class_weight import ClassWeight, class_weights
 from model.losses.modality_weight import column_weights
 from model.losses.smoothing import targets
 from model.network import Output
@@ -165,8 +165,13 @@ def test_class_weights_of_inverse_frequency_balance_the_classes() -> None:
     assert class_weights((1.0, 2.0, 3.0), count).tolist() == [1, 2, 3]
 
 
-def test_a_class_missing_from_training_gets_a_finite_weight() -> None:
-    assert torch.isfinite(class_weights("inverse_frequency", torch.tensor([5.0, 0.0]))).all()
+@pytest.mark.parametrize("setting", ["inverse_frequency", "effective_number"])
+def test_a_class_missing_from_training_has_weight_one_and_does_not_touch_the_others(setting: ClassWeight) -> None:
+    count = torch.tensor([50.0, 5.0, 0.0])
+    weight = class_weights(setting, count)
+    assert weight[2] == 1
+    present = class_weights(setting, count[:2])
+    assert (weight[:2] / weight[0]).tolist() == pytest.approx((present / present[0]).tolist())
 
 
 def test_class_weights_of_the_wrong_number_are_refused() -> None:

@@ -116,9 +116,16 @@ def test_test_is_predicted_with_the_weights_of_the_chosen_epoch(dataset: Dataset
     assert np.array_equal(result.test.probability, snapshots[result.best_epoch])
 
 
-def test_a_loss_that_becomes_nan_is_an_outcome(dataset: Dataset) -> None:
-    wild = RunConfig.model_validate({"training": {"learning_rate": 1e30, "epochs": 3}})
-    result = Trainer(wild, dataset, 0, CPU).fit()
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_a_loss_that_becomes_nan_is_an_outcome(multi_label: bool) -> None:
+    wild = RunConfig.model_validate(
+        {
+            "data": {"kind": "synthetic", "dialogues": 24, "multi_label": multi_label},
+            "loss": {"classification": {"kind": "bce" if multi_label else "nll"}},
+            "training": {"learning_rate": 1e30, "epochs": 3},
+        }
+    )
+    result = Trainer(wild, wild.data.load().standardised(), 0, CPU).fit()
     assert result.diverged
     assert result.test is None
     assert len(result.history) < 3

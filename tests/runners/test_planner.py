@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ablations.study import Study, load
@@ -38,6 +39,31 @@ def test_a_metric_of_several_labels_needs_several_labels(tmp_path: Path) -> None
         planner.make_plan(load(path))
     path.write_text(f"{text}base: {{data: {{multi_label: true}}, loss: {{classification: {{kind: bce}}}}}}\n")
     assert planner.make_plan(load(path)).metric.name == "test/micro_f1"
+
+
+def test_the_epoch_is_selected_by_a_metric_that_the_data_have(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        "study: s\nbase: {training: {select: average_precision}}\nfactors: {training.epochs: [12, 2]}\nseeds: 1\n"
+    )
+    with pytest.raises(DataError, match=r"training\.select: average_precision is a metric of several labels"):
+        planner.make_plan(load(path))
+
+
+def test_classes_that_would_be_one_metric_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    one = np.ones(3, np.int64)
+    np.savez(
+        tmp_path / "x.npz", text=rng.normal(size=(3, 2)), label=np.array([0, 1, 0]), length=one, speaker=0 * one,
+        split=np.arange(3), label_names=np.array(["a?", "a!"]),
+    )  # fmt: skip
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        f"study: s\nbase: {{data: {{kind: npz, path: {tmp_path}/x.npz, features: [text]}}}}\n"
+        "factors: {training.epochs: [12, 2]}\nseeds: 1\n"
+    )
+    with pytest.raises(DataError, match="are not distinct as names of metrics"):
+        planner.make_plan(load(path))
 
 
 def test_what_is_there_is_left_out_and_the_rest_keeps_its_order(study: Study) -> None:

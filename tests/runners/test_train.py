@@ -8,7 +8,6 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner, Result
 
-from ablations.by_hand import Setting, by_hand
 from ablations.record import Kind, Tag
 from ablations.study import load
 from runners import ledger
@@ -108,8 +107,36 @@ def test_a_mistake_is_named_with_its_option(tmp_path: Path, arguments: list[str]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_later_option_wins() -> None:
-    given = [Setting("a", "loss.encoder_weight", 0.5), Setting("b", "loss.encoder_weight", 0.7)]
-    study = by_hand("train", given, 0)
-    assert study.baseline.config.loss.encoder_weight == 0.7
-    assert study.baseline.name == "enc=0.7"
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cl_loss_weight", "0.1", "--set", "loss.contrastive.kind=none"], "--set loss.contrastive.kind=none"),
+        (["--gate_reg_weight", "0.1", "--set", "model.fusion.kind=auto_fusion"], "--set model.fusion.kind=auto_fusion"),
+        (["--encoder_loss_weight", "0.1", "--set", "loss.encoder_weight=0.2"], "--set loss.encoder_weight=0.2"),
+    ],
+)
+def test_an_option_that_another_leaves_without_effect_is_refused(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = train(tmp_path, *arguments)
+    assert result.exit_code == 2
+    assert f"{arguments[0]}" in result.stderr
+    assert f"has no effect beside {message}" in result.stderr
+
+
+def test_a_run_that_diverged_does_not_show_what_another_left(tmp_path: Path) -> None:
+    assert train(tmp_path, *SMALL).exit_code == 0
+    assert (tmp_path / "out" / "curves.png").exists()
+    wild = train(tmp_path, *SMALL, "--set", "training.learning_rate=1e30")
+    assert wild.exit_code == 0
+    assert "1 diverged" in wild.stderr
+    assert "| classification" not in wild.stdout
+    assert not (tmp_path / "out" / "curves.png").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    result = train(tmp_path, *SMALL)
+    assert result.exit_code == 2
+    assert "cannot write to" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
