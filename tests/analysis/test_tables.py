@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,7 +161,7 @@ def test_a_term_has_one_colour_in_every_panel(complete: StudyRuns) -> None:
     with style():
         figure = curves.draw(curves.curves(seen, "dev/weighted_f1"), seen, "dev/weighted_f1")
     colours = [
-        {line.get_color() for line in figure.axes[panel].get_lines() if len(line.get_path().vertices)} for panel in (0, 1)
+        {line.get_color() for line in figure.axes[panel].get_lines() if np.asarray(line.get_path().vertices).size} for panel in (0, 1)
     ]
     assert len(colours[0]) == 4
     assert colours[1] < colours[0]
