@@ -161,7 +161,8 @@ def test_a_term_has_one_colour_in_every_panel(complete: StudyRuns) -> None:
     with style():
         figure = curves.draw(curves.curves(seen, "dev/weighted_f1"), seen, "dev/weighted_f1")
     colours = [
-        {line.get_color() for line in figure.axes[panel].get_lines() if np.asarray(line.get_path().vertices).size} for panel in (0, 1)
+        {line.get_color() for line in figure.axes[panel].get_lines() if np.asarray(line.get_path().vertices).size}
+        for panel in (0, 1)
     ]
     assert len(colours[0]) == 4
     assert colours[1] < colours[0]
