@@ -11,20 +11,21 @@ from torch import Tensor
 
 from model.architecture import Graph
 from model.data import Dataset
-from model.graph import Edges, window_edges
+from model.graph import Edges, window_edges, window_mask
 
 
 class Batch(NamedTuple):
     """B whole dialogues with N utterances; T is the longest.
 
     ``features`` (N, D), ``label`` (N,) or (N, C), ``slot`` (N,) place in the flattened (B, T) grid, ``padding``
-    (B, T), and the ``edges``.
+    (B, T), the ``window`` (B, T, T) of neighbours in that grid, and the ``edges``, which are the same.
     """
 
     features: Tensor
     label: Tensor
     slot: Tensor
     padding: Tensor
+    window: Tensor
     edges: Edges
 
 
@@ -85,5 +86,6 @@ class Conversations:
             label=self.label[utterance],
             slot=torch.as_tensor(row * longest + position).to(device),
             padding=torch.as_tensor(~present).to(device),
+            window=window_mask(torch.as_tensor(present).to(device), graph),
             edges=window_edges(dialogue, self.speaker[utterance], self.speakers, graph),
         )

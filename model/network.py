@@ -46,7 +46,7 @@ class Joyful(nn.Module):
         x = self.context(fused.vector, batch.slot, batch.padding)
         views = [random_view(x, batch.edges, contrastive) for _ in range(2)] if contrastive else []
         nodes = self.relational(*stack_views(x, batch.edges, views)).split(x.size(0))
-        logits = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.edges)], -1))
+        logits = self.classifier(torch.cat([x, self.attentive(nodes[0], batch.slot, batch.window)], -1))
         return Output(logits, fused, nodes)
 
 

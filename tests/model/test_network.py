@@ -98,7 +98,9 @@ def test_one_utterance_is_enough(data: Conversations, training: bool) -> None:
     net = network(data).train(training)
     whole = batch(data, 0)
     edges = Edges(torch.zeros(2, 1, dtype=torch.long), torch.ones(1, dtype=torch.long))
-    single = Batch(whole.features[:1], whole.label[:1], whole.slot[:1], whole.padding[:, :1], edges)
+    single = Batch(
+        whole.features[:1], whole.label[:1], whole.slot[:1], whole.padding[:, :1], whole.window[:, :1, :1], edges
+    )
     output = net(single, InfoNCE())
     assert torch.isfinite(output.logits).all()
     assert output.nodes[1].shape == (1, Architecture().graph.hidden)

@@ -8,20 +8,20 @@ import os
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import RGCNConv
+from torch_geometric.nn import RGCNConv, TransformerConv
 
 from model import architecture
 from model.context.transformer import Transformer
 from model.fusion.auto_fusion import AutoFusion
 from model.fusion.hierarchical import Hierarchical
 from model.fusion.parts import Fused
-from model.graph import AttentiveConv, Edges, RelationalConv, window_edges
+from model.graph import AttentiveConv, Edges, RelationalConv, window_edges, window_mask
 from model.losses import MSE, Focal, InfoNCE, Losses, SmoothL1
 from model.network import Classifier, Output
 from model.objective import Objective
@@ -183,21 +183,46 @@ def relational(fixture: Fixture) -> RelationalConv:
 def attentive(fixture: Fixture) -> AttentiveConv:
     width = fixture.shape("graph.conv1.root")[0]
     config = architecture.Graph(hidden=width, heads=fixture.shape("graph.bn.weight")[0] // width)
-    names = renamed({"attention.": "transform_conv.", "norm.": "bn."}, "graph.")
-    return fixture.fill(AttentiveConv(config), names)
+    linear = {f"{name}.": f"transform_conv.lin_{name}." for name in ("query", "key", "value", "skip")}
+    return fixture.fill(AttentiveConv(config), renamed(linear | {"norm.": "bn."}, "graph."))
+
+
+class Grid(NamedTuple):
+    """Where the utterances are in the padded grid, and who sees whom there."""
+
+    slot: Tensor
+    window: Tensor
+
+
+@pytest.fixture(scope="module")
+def grid(fixture: Fixture) -> Grid:
+    present = torch.arange(max(fixture.lengths)) < torch.tensor(fixture.lengths)[:, None]
+    config = architecture.Graph(past=fixture.info["window_past"], future=fixture.info["window_future"])
+    return Grid(present.flatten().nonzero()[:, 0], window_mask(present, config))
 
 
 def test_relational_and_transformer_convolution(
-    fixture: Fixture, edges: Edges, relational: RelationalConv, attentive: AttentiveConv
+    fixture: Fixture, edges: Edges, grid: Grid, relational: RelationalConv, attentive: AttentiveConv
 ) -> None:
     nodes = relational(fixture.array["context.out_per_dialogue_concat"], edges)
     agree(nodes, fixture.array["graph.rgcn_out"])
-    agree(attentive.attention(nodes, edges.link), fixture.array["graph.transformer_conv_out"])
-    agree(attentive(nodes, edges), fixture.array["graph.out_eval"])
+    agree(attentive.attend(nodes, *grid), fixture.array["graph.transformer_conv_out"])
+    agree(attentive(nodes, *grid), fixture.array["graph.out_eval"])
 
 
-def test_batch_norm_in_training(fixture: Fixture, edges: Edges, attentive: AttentiveConv) -> None:
-    agree(attentive.train()(fixture.array["graph.rgcn_out"], edges), fixture.array["graph.out_train_batchnorm"])
+def test_batch_norm_in_training(fixture: Fixture, grid: Grid, attentive: AttentiveConv) -> None:
+    agree(attentive.train()(fixture.array["graph.rgcn_out"], *grid), fixture.array["graph.out_train_batchnorm"])
+
+
+def test_attentive_convolution_is_that_of_pyg(
+    fixture: Fixture, edges: Edges, grid: Grid, attentive: AttentiveConv
+) -> None:
+    nodes = torch.randn(len(grid.slot), attentive.query.in_features, generator=torch.Generator().manual_seed(0))
+    library = TransformerConv(attentive.query.in_features, attentive.query.in_features, attentive.heads).double()
+    library.load_state_dict(
+        {f"lin_{name}": value for name, value in attentive.state_dict().items() if not name.startswith("norm")}
+    )
+    agree(attentive.attend(nodes.double(), *grid), library(nodes.double(), edges.link))
 
 
 def test_relational_convolution_is_that_of_pyg(fixture: Fixture, edges: Edges, relational: RelationalConv) -> None:
