@@ -43,6 +43,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.weighting
+	$(BIN)/python -m benchmarks.packs
 	$(BIN)/python -m benchmarks.study
 
 clean:                         ## all that can be made again, except the results

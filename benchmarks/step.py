@@ -59,14 +59,14 @@ class Products(TorchDispatchMode):
 def main() -> None:
     """Print medians and ratio."""
     config = RunConfig(model=PUBLISHED, training=Training(batch_size=DIALOGUES))
-    trainer = Trainer(config, conversations(), 0, torch.device("cpu"))
+    trainer = Trainer([config], conversations(), 0, torch.device("cpu"))
     batch = trainer.data.batch(trainer.splits[0], PUBLISHED.graph)
-    trainer.network.train()
+    trainer.networks.train()
     with Products() as products:
         trainer._step(batch, 0, 1)
     with torch.no_grad():
         step, bare = medians(lambda: torch.enable_grad()(trainer._step)(batch, 0, 1), products.replay)
-    parameters = sum(p.numel() for p in trainer.network.parameters()) / 1e6
+    parameters = sum(p.numel() for p in trainer.networks.parameters.values()) / 1e6
     print(
         f"training step, {UTTERANCES} utterances, {parameters:.1f} M parameters, {torch.get_num_threads()} threads: "
         f"{step:.3f} s; its {len(products.operands)} matrix products alone {bare:.3f} s; {step / bare:.2f}x"

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from ablations.study import load
-from model.training import Trainer
+from model.training import train
 from runners import planner
 
 MATRIX = Path("ablations/loss.yaml")
@@ -27,10 +27,10 @@ def bare(seeds: int) -> tuple[int, float]:
     study = load(MATRIX, seeds=range(seeds))
     runs = planner.missing_runs(study, planner.make_plan(study), ())
     dataset = study.baseline.config.data.load().standardised()
-    Trainer(runs[0].config, dataset, 0, torch.device("cpu")).fit()
+    train(runs[0].config, dataset, 0, torch.device("cpu"))
     start = time.perf_counter()
     for run in runs:
-        Trainer(run.config, dataset, run.seed, torch.device("cpu")).fit()
+        train(run.config, dataset, run.seed, torch.device("cpu"))
     return len(runs), time.perf_counter() - start
 
 

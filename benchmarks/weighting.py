@@ -24,9 +24,9 @@ STEPS = 5
 def step(dataset: Dataset, model: Architecture, strategy: str, **training: Any) -> Any:
     """A function that makes five training steps, each the first of an epoch if gradients are to be measured."""
     config = RunConfig.model_validate({"loss": {"weighting": {"kind": strategy}}, "training": training})
-    trainer = Trainer(config.model_copy(update={"model": model}), dataset, 0, torch.device("cpu"))
+    trainer = Trainer([config.model_copy(update={"model": model})], dataset, 0, torch.device("cpu"))
     batch = trainer.data.batch(trainer.splits[0][:DIALOGUES], model.graph)
-    trainer.network.train()
+    trainer.networks.train()
 
     def steps() -> None:
         for _ in range(STEPS):

@@ -54,11 +54,11 @@ class Conversations:
     speakers: int
 
     @classmethod
-    def of(cls, dataset: Dataset, device: torch.device, dtype: torch.dtype = torch.float32) -> "Conversations":
-        """Copy a data set to a device."""
+    def of(cls, dataset: Dataset, device: torch.device, dtype: torch.dtype | None = None) -> "Conversations":
+        """Copy a data set to a device, in PyTorch's default precision unless another is given."""
         features = np.concatenate(list(dataset.features.values()), 1)
         return cls(
-            features=torch.as_tensor(features).to(device, dtype),
+            features=torch.as_tensor(features).to(device, dtype or torch.get_default_dtype()),
             label=torch.as_tensor(dataset.label).to(device),
             speaker=torch.as_tensor(dataset.speaker).to(device),
             start=dataset.start,

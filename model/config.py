@@ -1,5 +1,6 @@
 """The complete configuration of a run: everything that can change a result except the seed."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -51,6 +52,20 @@ class RunConfig(Config):
                 f"class for each utterance; use weighted_f1, macro_f1 or accuracy."
             )
         self.loss.check(len(dataset.label_names), dataset.multi_label, tuple(dataset.features))
+
+    def pack_key(self) -> str:
+        """Equal for configurations that may be trained as one batched computation: all but numbers in the loss.
+
+        A configuration whose parts cannot be batched (a recurrent context, a strategy that says so) has a key of its
+        own.
+        """
+        alike = self.model_dump(mode="json", exclude={"loss"})
+        contrastive = self.loss.contrastive
+        drawn = contrastive.model_dump(mode="json", exclude={"weight", "temperature"}) if contrastive.weight else None
+        alike["loss"] = [self.loss.classification.multi_label, contrastive.kind, drawn]
+        if not (self.loss.weighting.packable and self.model.context.kind == "transformer"):
+            alike["alone"] = self.loss.model_dump(mode="json")
+        return json.dumps(alike, sort_keys=True)
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters a cell's identity: complete, defaults included, resources excluded."""

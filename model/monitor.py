@@ -12,7 +12,7 @@ TINY = 1e-300
 
 
 class Monitor:
-    """Means over the utterances of an epoch; of gradients, over the steps at which they were measured.
+    """Of P cells: means over the utterances of an epoch; of gradients, over the steps at which they were measured.
 
     For each term: ``loss`` raw, ``normalised`` where that differs, ``weight`` and ``weighted``, whose sum is
     ``loss/total``; ``share`` of the sum of absolute weighted terms; ``gradient``, the length of the weighted term's
@@ -20,16 +20,18 @@ class Monitor:
     length of the whole gradient before it is clipped, and the learning rate. Terms of weight 0 have no gradient.
     """
 
-    def __init__(self, names: Sequence[str], on: Sequence[int], modules: Sequence[str], normalised: bool) -> None:
+    def __init__(
+        self, names: Sequence[str], modules: Sequence[str], on: Sequence[Sequence[int]], normalised: Sequence[bool]
+    ) -> None:
         """Start the first epoch.
 
         Args:
             names: of the K terms.
-            on: indices of those with a weight.
             modules: names of the M modules.
-            normalised: whether the terms are.
+            on: for each cell, the terms that have a weight.
+            normalised: for each cell, whether the terms are.
         """
-        self.names, self.on, self.modules, self.normalised = names, [names[i] for i in on], modules, normalised
+        self.names, self.modules, self.on, self.normalised = names, modules, on, normalised
         self._begin()
 
     def _begin(self) -> None:
@@ -43,67 +45,73 @@ class Monitor:
 
         Args:
             size: utterances of the batch.
-            raw: (K,) terms.
-            normalised: (K,) terms.
-            weight: (K,) their weights.
+            raw: (P, K) terms.
+            normalised: (P, K) terms.
+            weight: (P, K) their weights.
         """
         self.sums = self.sums + size * torch.stack([raw, normalised, weight, normalised * weight]).double()
         self.seen += size
 
     def clipped(self, length: Tensor) -> None:
-        """Note the length that the whole gradient of a step had before it was clipped."""
+        """Note the (P,) lengths that the whole gradients of a step had before they were clipped."""
         self.length = self.length + length
         self.steps += 1
 
     def gradients(self, weight: Tensor, gradients: Gradients) -> None:
-        """Note a measurement of the terms that are on; ``weight`` are theirs."""
-        self.measured.append((weight, gradients))
+        """Note a measurement; ``weight`` (P, K) are those of the step."""
+        self.measured.append((weight.clone(), gradients))
 
     def terms(self) -> Tensor:
-        """(K,) means of the normalised terms in this epoch."""
+        """(P, K) means of the normalised terms in this epoch."""
         assert isinstance(self.sums, Tensor)
         return self.sums[1] / self.seen
 
-    def metrics(self, learning_rate: float) -> Metrics:
-        """Metrics of the epoch, which ends."""
+    def metrics(self, learning_rate: float) -> list[Metrics]:
+        """Metrics of the epoch, which ends, for each cell."""
         assert isinstance(self.sums, Tensor)
+        assert isinstance(self.length, Tensor)
         raw, normalised, weight, weighted = self.sums / self.seen
-        absolute = weighted.abs()
-        columns = {
-            "loss": raw,
-            "weight": weight,
-            "weighted": weighted,
-            "share": absolute / absolute.sum().clamp(min=TINY),
-        }
-        columns |= {"normalised": normalised} if self.normalised else {}
-        result = {
-            "train/loss/total": float(weighted.sum()),
-            "train/gradient/total": float(self.length / self.steps),
-            "train/learning_rate": learning_rate,
-            **{
-                f"train/{key}/{name}": value
-                for key, values in columns.items()
-                for name, value in zip(self.names, values.tolist(), strict=True)
-            },
-            **self._gradients(),
-        }
+        share = weighted.abs() / weighted.abs().sum(1, keepdim=True).clamp(min=TINY)
+        columns = {"loss": raw, "weight": weight, "weighted": weighted, "share": share, "normalised": normalised}
+        values = {name: column.tolist() for name, column in columns.items()}
+        total, length = weighted.sum(1).tolist(), (self.length / self.steps).tolist()
+        gradients = self._gradients()
+        result: list[Metrics] = [
+            {
+                "train/loss/total": total[cell],
+                "train/gradient/total": length[cell],
+                "train/learning_rate": learning_rate,
+                **{
+                    f"train/{key}/{name}": value
+                    for key, rows in values.items()
+                    if key != "normalised" or is_normalised
+                    for name, value in zip(self.names, rows[cell], strict=True)
+                },
+                **gradients[cell],
+            }
+            for cell, is_normalised in enumerate(self.normalised)
+        ]
         self._begin()
         return result
 
-    def _gradients(self) -> Metrics:
+    def _gradients(self) -> list[Metrics]:
         if not self.measured:
-            return {}
-        norm = torch.stack([weight.abs()[:, None] * seen.norm for weight, seen in self.measured])
+            return [{} for _ in self.on]
+        # (steps, P, K, M)
+        norm = torch.stack([step_weight.abs()[..., None] * seen.norm for step_weight, seen in self.measured])
         cosine = torch.stack([seen.cosine for _, seen in self.measured]).mean(0).tolist()
-        reach, meet = (x.tolist() for x in (self.measured[0][1].reach, self.measured[0][1].meet))
-        whole, parts = norm.square().sum(2).sqrt().mean(0).tolist(), norm.mean(0).tolist()
-        result = {}
-        for i, name in enumerate(self.on):
-            result[f"train/gradient/{name}"] = whole[i]
-            for j, module in enumerate(self.modules):
-                if reach[i][j]:
-                    result[f"train/gradient/{name}/{module}"] = parts[i][j]
-            for j in range(i):
-                if meet[i][j]:
-                    result[f"train/cosine/{self.on[j]}/{name}"] = cosine[i][j]
+        whole, parts = norm.square().sum(3).sqrt().mean(0).tolist(), norm.mean(0).tolist()
+        first = self.measured[0][1]
+        reach, meet = first.reach.tolist(), first.meet.tolist()
+        result: list[Metrics] = []
+        for cell, on in enumerate(self.on):
+            metrics = {f"train/gradient/{self.names[i]}": whole[cell][i] for i in on}
+            for i in on:
+                for j, module in enumerate(self.modules):
+                    if reach[i][j]:
+                        metrics[f"train/gradient/{self.names[i]}/{module}"] = parts[cell][i][j]
+            for j in on:
+                for i in (i for i in on if i > j and meet[i][j]):
+                    metrics[f"train/cosine/{self.names[j]}/{self.names[i]}"] = cosine[cell][i][j]
+            result.append(metrics)
         return result

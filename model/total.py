@@ -1,69 +1,97 @@
 """The weighted sum of the terms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from model import gradients
 from model.gradients import Gradients
+from model.losses import Losses
 from model.monitor import Metrics, Monitor
 from model.normalisation import Normalisation
-from model.objective import Objective
 from model.seeding import WEIGHT, reseed
-from model.weighting.base import Step
+from model.weighting.base import Step, Strategy
 
 
 class Total:
-    """``total = sum_k weight_k normalised(term_k)`` during a run: weights, normalisation, and what is seen of them."""
+    """``total = sum_k weight_k normalised(term_k)`` of P cells: weights, normalisation, and what is seen of them."""
 
-    def __init__(self, objective: Objective, network: nn.Module, monitor_every: int) -> None:
-        """Start a run.
+    def __init__(
+        self,
+        losses: Sequence[Losses],
+        names: Sequence[str],
+        base: Tensor,
+        parameters: Mapping[str, Sequence[Tensor]],
+        monitor_every: int,
+    ) -> None:
+        """Start a run of each cell.
 
         Args:
-            objective: the K terms.
-            network: whose parameters the gradients are measured for.
+            losses: of the cells.
+            names: of their K terms.
+            base: (P, K) weights of the terms at the start.
+            parameters: of each module, with the cells as first dimension if there are several.
             monitor_every: steps between measurements for the monitor; 0 for none.
         """
-        self.base, self.every = objective.weight, monitor_every
-        on = [i for i, weight in enumerate(objective.weight.tolist()) if weight]
-        self.on = torch.as_tensor(on, device=self.base.device)
-        self.parameters = gradients.modules(network)
-        normalisation = objective.losses.normalisation
-        self.normalise = Normalisation(normalisation)
-        self.strategy = objective.losses.weighting.start(self.base[self.on])
-        self.monitor = Monitor(objective.names, on, list(self.parameters), normalisation != "none")
+        self.weight, self.parameters, self.every = base.clone(), parameters, monitor_every
+        kinds = [cell.normalisation for cell in losses]
+        self.normalisations = [Normalisation(kind) for kind in kinds] if set(kinds) != {"none"} else None
+        self.on = [row.nonzero()[:, 0] for row in base]
+        self.strategies = [cell.weighting.start(row[on]) for cell, row, on in zip(losses, base, self.on, strict=True)]
+        # Strategies that never change a weight are not asked.
+        self.moving = [i for i, strategy in enumerate(self.strategies) if type(strategy) is not Strategy]
         self.steps = 0
+        on = [terms.tolist() for terms in self.on]
+        self.monitor = Monitor(names, list(parameters), on, [kind != "none" for kind in kinds])
 
     def __call__(self, terms: Sequence[Tensor], size: int, seed: int, place: tuple[int, int]) -> Tensor:
-        """The total of a training step, a scalar.
+        """(P,) totals of a training step.
 
         Args:
-            terms: the K raw terms.
+            terms: K raw terms, each (P,).
             size: utterances of the batch.
             seed: of the run.
             place: epoch, and step in the epoch: with the seed, what random weights are drawn from.
         """
-        raw = torch.stack(list(terms))
-        normalised = self.normalise(raw)
+        raw = torch.stack(list(terms), 1)
+        normalised = self._normalised(raw)
         seen = bool(self.every and place[1] % self.every == 0)
-        needed = bool(self.strategy.every and self.steps % self.strategy.every == 0)
-        measured = self._measure(terms, raw, normalised) if seen or needed else None
-        reseed(seed, WEIGHT, *place)
-        gramian = measured.gramian if measured and needed else None
-        self.strategy.on_step(Step(raw.detach()[self.on], normalised.detach()[self.on], gramian))
-        weight = torch.zeros_like(self.base).index_copy(0, self.on, self.strategy.weight)
-        self.monitor.step(size, raw.detach(), normalised.detach(), weight)
+        asking = [i for i in self.moving if self.strategies[i].every and self.steps % self.strategies[i].every == 0]
+        measured = self._measure(terms, raw, normalised) if seen or asking else None
+        for i in self.moving:
+            reseed(seed, WEIGHT, *place)
+            on = self.on[i]
+            gramian = measured.gramian[i][on[:, None], on] if measured and i in asking else None
+            self.strategies[i].on_step(Step(raw[i, on].detach(), normalised[i, on].detach(), gramian))
+        self._take_weights()
+        self.monitor.step(size, raw.detach(), normalised.detach(), self.weight)
         if measured and seen:
-            self.monitor.gradients(self.strategy.weight, measured)
+            self.monitor.gradients(self.weight, measured)
         self.steps += 1
-        return normalised @ weight
+        return (normalised * self.weight).sum(1)
+
+    def _take_weights(self) -> None:
+        if self.moving:
+            # Not in place: the last step's weights belong to its graph.
+            self.weight = self.weight.clone()
+        for i in self.moving:
+            self.weight[i, self.on[i]] = self.strategies[i].weight
+
+    def _normalised(self, raw: Tensor) -> Tensor:
+        if self.normalisations is None:
+            return raw
+        return torch.stack([normalise(row) for normalise, row in zip(self.normalisations, raw, strict=True)])
 
     def _measure(self, terms: Sequence[Tensor], raw: Tensor, normalised: Tensor) -> Gradients:
-        (slope,) = torch.autograd.grad(normalised.sum(), raw, retain_graph=True)
-        return gradients.measure([terms[i] for i in self.on.tolist()], slope[self.on], self.parameters)
+        slope = torch.ones_like(raw)
+        if self.normalisations:
+            (slope,) = torch.autograd.grad(normalised.sum(), raw, retain_graph=True)
+        return gradients.measure(terms, slope, self.parameters)
 
-    def end_epoch(self, learning_rate: float) -> Metrics:
-        """Metrics of the epoch; the strategy has seen it."""
-        self.strategy.on_epoch(self.monitor.terms()[self.on].to(self.base.dtype))
+    def end_epoch(self, learning_rate: float) -> list[Metrics]:
+        """Metrics of the epoch for each cell; the strategies have seen it."""
+        means = self.monitor.terms().to(self.weight.dtype)
+        for i in self.moving:
+            self.strategies[i].on_epoch(means[i, self.on[i]])
         return self.monitor.metrics(learning_rate)

@@ -1,7 +1,6 @@
-"""One run: train, choose the epoch on dev, read test once."""
+"""Runs: train, choose the epoch on dev, read test once."""
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,14 +8,20 @@ import torch
 
 from model import evaluation
 from model.batch import Batch, Conversations
+from model.coefficients import Coefficients
 from model.config import RunConfig
 from model.data import DEV, TEST, TRAIN, Dataset
 from model.evaluation import Prediction
 from model.monitor import Metrics
 from model.network import Joyful
+from model.networks import Networks
 from model.objective import Objective
 from model.seeding import INIT, ORDER, STEP, generator, reseed
 from model.total import Total
+
+# Of Adam. Where a gradient is 0 but for rounding (of a bias before batch norm, say), the usual 1e-8 makes steps of full
+# length out of the noise, and two ways to add the same numbers soon give two networks. Scores do not change with it.
+EPSILON = 1e-5
 
 
 @dataclass
@@ -37,91 +42,137 @@ class Fit:
 
 
 class Trainer:
-    """One configuration, one seed, one device."""
+    """Configurations that differ only inside the loss, one seed, one device: trained as one batched computation.
 
-    def __init__(self, config: RunConfig, dataset: Dataset, seed: int, device: torch.device) -> None:
-        """Build network, objective and optimiser; ``dataset`` is standardised."""
-        self.config, self.seed = config, seed
+    The P cells share the batches and all random numbers; each has its own parameters, statistics, gradient clipping,
+    chosen epoch, and end if it diverges. What a cell yields does not depend on the others. A single cell is trained
+    without the batching.
+    """
+
+    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, seed: int, device: torch.device) -> None:
+        """Build networks, objective and optimiser.
+
+        Args:
+            configs: of the cells; ``pack_key`` says which may be together.
+            dataset: standardised.
+            seed: of initial weights, order, dropout and views.
+            device: where to train.
+        """
+        self.configs, self.seed = tuple(configs), seed
+        # What all share of their configurations is in each.
+        self.config, self.cells = configs[0], len(configs)
         self.data = Conversations.of(dataset, device)
         self.splits = [dataset.dialogues(split) for split in (TRAIN, DEV, TEST)]
         self.label_names = dataset.label_names
+        losses, modalities = [config.loss for config in configs], tuple(dataset.features)
+        gated = self.config.model.fusion.gated
+        count = torch.as_tensor(dataset.count(TRAIN), dtype=torch.get_default_dtype()).to(device)
+        self.numbers = Coefficients.stacked([Coefficients.of(loss, count, modalities) for loss in losses])
+        self.objective = Objective.of(losses, modalities, gated)
         reseed(seed, INIT)
-        self.network = Joyful(self.data.widths, self.data.speakers, self.data.classes, config.model).to(device)
-        count = torch.as_tensor(dataset.count(TRAIN), dtype=torch.float32).to(device)
-        self.objective = Objective.of(config.loss, count, tuple(dataset.features), config.model.fusion.gated)
-        self.total = Total(self.objective, self.network, config.training.monitor_every)
+        network = Joyful(self.data.widths, self.data.speakers, self.data.classes, self.config.model).to(device)
+        self.networks = Networks(network, self.cells)
+        base = count.new_tensor([list(loss.weights(gated).values()) for loss in losses])
+        training = self.config.training
+        parts = self.networks.parts()
+        self.total = Total(losses, self.objective.names, base, parts, training.monitor_every)
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.training.learning_rate,
-            weight_decay=config.training.weight_decay,
+            [parameter for part in parts.values() for parameter in part],
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            eps=EPSILON,
             fused=True,
         )
 
-    def fit(self, on_epoch: Callable[[Metrics], object] | None = None) -> Fit:
+    def fit(self, on_epoch: Callable[[int, Metrics], object] | None = None) -> list[Fit]:
         """Train all epochs and evaluate test at the one that was best on dev (the earliest of equals).
 
         Args:
-            on_epoch: called after each epoch with its metrics.
+            on_epoch: called after each epoch with a cell and its metrics.
+
+        Returns:
+            What came of each cell.
         """
-        fit, best = Fit(), {}
+        fits = [Fit() for _ in range(self.cells)]
         for epoch in range(self.config.training.epochs):
-            metrics = self._epoch(epoch)
-            fit.history.append(metrics)
-            if on_epoch:
-                on_epoch(metrics)
-            if not np.isfinite([value for name, value in metrics.items() if "/loss/" in name]).all():
-                fit.diverged = True
-                return fit
-            if self._improves(fit, metrics):
-                fit.best_epoch = epoch
-                best = copy.deepcopy(self.network.state_dict())
-        self.network.load_state_dict(best)
-        fit.test = self.predict(TEST)
-        return fit
+            alive = [cell for cell, fit in enumerate(fits) if not fit.diverged]
+            if not alive:
+                break
+            metrics = self._epoch(epoch, alive)
+            for cell in alive:
+                self._note(fits[cell], metrics[cell])
+                if on_epoch:
+                    on_epoch(cell, metrics[cell])
+            self.networks.keep([cell for cell in alive if fits[cell].best_epoch == epoch])
+        self.networks.restore()
+        finished = [cell for cell, fit in enumerate(fits) if not fit.diverged]
+        for cell, prediction in zip(finished, self.predict(TEST, finished), strict=True):
+            fits[cell].test = prediction
+        return fits
 
-    def _improves(self, fit: Fit, metrics: Metrics) -> bool:
+    def _note(self, fit: Fit, metrics: Metrics) -> None:
+        fit.history.append(metrics)
+        if not np.isfinite([value for name, value in metrics.items() if "/loss/" in name]).all():
+            fit.diverged = True
+            return
         select = f"dev/{self.config.training.select}"
-        return fit.best_epoch is None or metrics[select] > fit.history[fit.best_epoch][select]
+        if fit.best_epoch is None or metrics[select] > fit.history[fit.best_epoch][select]:
+            fit.best_epoch = len(fit.history) - 1
 
-    def _epoch(self, epoch: int) -> Metrics:
+    def _epoch(self, epoch: int, alive: Sequence[int]) -> dict[int, Metrics]:
         training = self.config.training
-        self.network.train()
+        self.networks.train()
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
         for step, batch in enumerate(self.data.batches(order, training.batch_size, self.config.model.graph)):
             self._step(batch, epoch, step)
-        dev = self.predict(DEV)
+        seen = self.total.end_epoch(self.optimiser.param_groups[0]["lr"])
         return {
-            **self.total.end_epoch(self.optimiser.param_groups[0]["lr"]),
-            **{f"dev/loss/{term}": value for term, value in dev.terms.items()},
-            **{f"dev/{name}": value for name, value in evaluation.metrics(dev, self.label_names).items()},
+            cell: {
+                **seen[cell],
+                **{f"dev/loss/{term}": value for term, value in dev.terms.items()},
+                **{f"dev/{name}": value for name, value in evaluation.metrics(dev, self.label_names).items()},
+            }
+            for cell, dev in zip(alive, self.predict(DEV, alive), strict=True)
         }
 
     def _step(self, batch: Batch, epoch: int, step: int) -> None:
         reseed(self.seed, STEP, epoch, step)
         self.optimiser.zero_grad(set_to_none=True)
-        contrastive = self.config.loss.contrastive
-        views = contrastive if contrastive.kind == "infonce" and contrastive.weight else None
-        terms = self.objective.terms(self.network(batch, views), batch.label)
-        torch.autograd.backward(self.total(terms, len(batch.label), self.seed, (epoch, step)))
-        length = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.gradient_clip)
-        self.total.monitor.clipped(length)
+        terms, _ = self.networks(batch, self.objective, self.numbers, views=self.objective.views)
+        total = self.total(terms, len(batch.label), self.seed, (epoch, step))
+        torch.autograd.backward(total.sum())
+        self.total.monitor.clipped(self.networks.clip(self.config.training.gradient_clip))
         self.optimiser.step()
 
     @torch.no_grad()
-    def predict(self, split: int) -> Prediction:
-        """Predictions on a split, in evaluation mode; utterances are in data order."""
-        self.network.eval()
+    def predict(self, split: int, cells: Sequence[int]) -> list[Prediction]:
+        """Predictions of some cells on a split, in evaluation mode; utterances are in data order."""
+        self.networks.eval()
         label, logits, terms = [], [], []
         for batch in self.data.batches(self.splits[split], self.config.training.batch_size, self.config.model.graph):
-            output = self.network(batch)
+            values, output = self.networks(batch, self.objective, self.numbers, views=None)
             label.append(batch.label)
-            logits.append(output.logits)
-            terms.append(torch.stack(self.objective.terms(output, batch.label)) * len(batch.label))
-        mean = torch.stack(terms).sum(0) / sum(map(len, label))
-        score = torch.cat(logits)
-        probability = score.sigmoid() if self.config.loss.classification.multi_label else score.softmax(-1)
-        return Prediction(
-            label=torch.cat(label).cpu().numpy(),
-            probability=probability.cpu().numpy(),
-            terms={term: float(x) for term, x in zip(self.objective.names, mean, strict=True) if term != "contrastive"},
-        )
+            logits.append(output)
+            terms.append(torch.stack(list(values), 1) * len(batch.label))
+        mean = (torch.stack(terms).sum(0) / sum(map(len, label))).tolist()
+        score, labels = torch.cat(logits, 1), torch.cat(label).cpu().numpy()
+        probability = (score.sigmoid() if self.objective.multi_label else score.softmax(-1)).cpu().numpy()
+        return [
+            Prediction(
+                label=labels,
+                probability=probability[cell],
+                terms={k: x for k, x in zip(self.objective.names, mean[cell], strict=True) if k != "contrastive"},
+            )
+            for cell in cells
+        ]
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    seed: int,
+    device: torch.device,
+    on_epoch: Callable[[int, Metrics], object] | None = None,
+) -> Fit:
+    """A single run; see ``Trainer``."""
+    return Trainer([config], dataset, seed, device).fit(on_epoch)[0]

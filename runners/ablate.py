@@ -41,6 +41,9 @@ def main(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)
     ] = None,
+    pack: Annotated[
+        str, typer.Option(help="Runs trained as one batched computation: auto, off, or at most this many.")
+    ] = "auto",
     gpus_per_trial: Annotated[
         float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")
     ] = 0.25,
@@ -61,7 +64,7 @@ def main(
     from model.base import DataError
     from runners import planner, store
     from runners.driver import Driver
-    from runners.dry_run import print_state
+    from runners.dry_run import AtOnce, print_state
     from runners.executors import ExecutorError
 
     try:
@@ -73,10 +76,10 @@ def main(
         study = load(matrix, set_ or [], _seeds(seeds))
         plan = planner.make_plan(study)
         if dry_run:
-            at_once = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
-            print_state(Console(), uri, study, plan, at_once)
-            return
-        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), Console(stderr=True))
+            trials = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
+            return print_state(Console(), uri, study, plan, AtOnce(trials, _largest(pack)))
+        console, largest = Console(stderr=True), _largest(pack)
+        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), console, largest)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -97,6 +100,16 @@ def _seeds(text: str | None) -> list[int] | None:
         raise MatrixError(f"--seeds {text}: write a number of seeds (5) or a list (0,1,7)")
     numbers = [int(word) for word in words]
     return numbers if len(numbers) > 1 else list(range(numbers[0]))
+
+
+def _largest(pack: str) -> int | None:
+    from ablations.problems import MatrixError
+
+    if pack in ("auto", "off"):
+        return None if pack == "auto" else 1
+    if not pack.isdecimal() or int(pack) < 1:
+        raise MatrixError(f"--pack {pack}: write auto, off, or a number of runs (16)")
+    return int(pack)
 
 
 def _executor(name: ExecutorName, jobs: int | None, address: str | None, gpus_per_trial: float) -> "Executor":

@@ -16,7 +16,7 @@ from ablations.study import Study
 from runners import ledger, search, store
 from runners.executors import Executor, Message, Report
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs, missing_runs
+from runners.planner import RunSpec, make_packs, missing_runs, pack_size
 from runners.progress import ProgressView
 from runners.search import Trials
 
@@ -47,11 +47,13 @@ class Driver:
         uri: absolute URI of the store.
         executor: where the packs run.
         console: where progress is shown.
+        largest: most runs of a pack; None for what is worth it.
     """
 
     uri: str
     executor: Executor
     console: Console
+    largest: int | None = None
 
     def bring_up_to_date(self, study: Study, plan: Plan) -> int:
         """Keep the plan in the store and run what is missing of it; of a search, its trials before.
@@ -125,7 +127,10 @@ class Driver:
             store.analyze(self.uri)
 
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
-        return self._watch(tracker, len(runs), functools.partial(self.executor.run, make_packs(runs))) if runs else 0
+        if not runs:
+            return 0
+        packs = make_packs(runs, self.largest or pack_size(len(runs), self.executor.jobs))
+        return self._watch(tracker, len(runs), functools.partial(self.executor.run, packs))
 
     def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:
         """Write and show what is reported; returns the number of runs that failed."""

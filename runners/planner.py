@@ -14,6 +14,7 @@ from model.data import Dataset
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
+MOST_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,24 @@ def run_spec(plan: Plan, cell: Cell, entry: PlannedCell, seed: int) -> RunSpec:
     return RunSpec(key, entry.cell_id, name, cell.config, seed, entry.data_digest, cell.point)
 
 
-def make_packs(runs: Sequence[RunSpec]) -> list[Pack]:
-    """Packs of one run each."""
-    return [Pack((run,)) for run in runs]
+def make_packs(runs: Sequence[RunSpec], largest: int = 1) -> list[Pack]:
+    """Runs of one seed that may be trained together, in packs; all else keeps its order.
+
+    Args:
+        runs: in the order in which they are to be run.
+        largest: most runs of a pack.
+    """
+    packs: list[list[RunSpec]] = []
+    filling: dict[tuple[int, str], list[RunSpec]] = {}
+    for run in runs:
+        key = run.seed, run.config.pack_key()
+        if key not in filling or len(filling[key]) == largest:
+            filling[key] = []
+            packs.append(filling[key])
+        filling[key].append(run)
+    return [Pack(tuple(pack)) for pack in packs]
+
+
+def pack_size(runs: int, jobs: int) -> int:
+    """Most runs of a pack that is worth it: the gain is all there at 16, and every job should have two packs."""
+    return max(1, min(MOST_TOGETHER, runs // (2 * jobs)))

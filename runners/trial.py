@@ -1,4 +1,4 @@
-"""Runs a pack in this process and tells what came of each run."""
+"""Trains a pack in this process and tells what came of each run."""
 
 import functools
 import logging
@@ -7,7 +7,7 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,49 +29,79 @@ log = logging.getLogger(__name__)
 
 
 def run_pack(pack: Pack, report: Callable[[Message], None]) -> None:
-    """Run each run of the pack and report its record; long runs report their progress in between.
+    """Train the runs of the pack and report the record of each; long runs report their progress in between.
 
-    A run that raises is reported as failed and the others go on.
+    Runs of one seed that differ only inside the loss are trained as one batched computation. If that raises (it may
+    have asked for too much memory), halves are tried; a run that raises alone is reported as failed.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # One thread a run: the parallelism is over runs, and results do not depend on the number of cores.
     torch.set_num_threads(1)
+    together: dict[tuple[int, str], list[RunSpec]] = {}
     for spec in pack.runs:
-        report(_run(spec, device, report))
+        together.setdefault((spec.seed, spec.config.pack_key()), []).append(spec)
+    for specs in together.values():
+        _run(specs, device, report)
 
 
-def _run(spec: RunSpec, device: torch.device, report: Callable[[Message], None]) -> RunRecord:
+def _run(specs: Sequence[RunSpec], device: torch.device, report: Callable[[Message], None]) -> None:
     started, clock = time.time(), time.perf_counter()
-    history: list[Metrics] = []
+    reporters = [_Reporter(spec, report, started) for spec in specs]
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        dataset = _dataset(spec.config.data, spec.data_digest)
-        fit = Trainer(spec.config, dataset, spec.seed, device).fit(_Reporter(spec, history, report, started))
-        outcome, error = (Outcome.DIVERGED if fit.diverged else Outcome.FINISHED), None
+        dataset = _dataset(specs[0].config.data, specs[0].data_digest)
+        trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, device)
+        fits = trainer.fit(lambda cell, metrics: reporters[cell](metrics))
     except Exception:  # whatever a run raises is its stored outcome
-        fit, outcome, error = Fit(), Outcome.FAILED, traceback.format_exc()
-        log.warning("%s failed:\n%s", spec.name, error)
+        if len(specs) > 1:
+            log.warning("a pack of %d runs failed, halves are tried:\n%s", len(specs), traceback.format_exc())
+            half = len(specs) // 2
+            for part in (specs[:half], specs[half:]):
+                _run(part, device, report)
+            return
+        error = traceback.format_exc()
+        log.warning("%s failed:\n%s", specs[0].name, error)
+        seconds = time.perf_counter() - clock
+        report(
+            _record(specs[0], Fit(history=reporters[0].history), None, (started, seconds), _environment(device), error)
+        )
+        return
+    # Each run has its share of the clock.
+    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(device)
+    for spec, fit in zip(specs, fits, strict=True):
+        report(_record(spec, fit, dataset, (started, seconds), environment, None))
+
+
+def _record(
+    spec: RunSpec,
+    fit: Fit,
+    dataset: Dataset | None,
+    clock: tuple[float, float],
+    environment: Mapping[str, str],
+    error: str | None,
+) -> RunRecord:
+    finished = dataset if fit.test else None
+    outcome = Outcome.FAILED if error else Outcome.DIVERGED if fit.diverged else Outcome.FINISHED
     return RunRecord(
         run_key=spec.run_key,
         outcome=outcome,
-        history=tuple(history),
-        final=_final(fit, dataset) if fit.test else {},
-        predictions=_predictions(fit, dataset) if fit.test else None,
+        history=tuple(fit.history),
+        final=_final(fit, finished) if finished else {},
+        predictions=_predictions(fit, finished) if finished else None,
         error=error,
-        started=started,
-        duration=time.perf_counter() - clock,
-        environment=_environment(device),
+        started=clock[0],
+        duration=clock[1],
+        environment=environment,
     )
 
 
 class _Reporter:
     """Keeps the history and sends it in pieces, at most every ``PROGRESS_SECONDS``."""
 
-    def __init__(
-        self, spec: RunSpec, history: list[Metrics], report: Callable[[Message], None], started: float
-    ) -> None:
-        self.spec, self.history, self.report, self.started = spec, history, report, started
+    def __init__(self, spec: RunSpec, report: Callable[[Message], None], started: float) -> None:
+        self.spec, self.report, self.started = spec, report, started
+        self.history: list[Metrics] = []
         self.sent, self.sent_at = 0, time.monotonic()
 
     def __call__(self, metrics: Metrics) -> None:

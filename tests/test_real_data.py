@@ -7,7 +7,7 @@ import torch
 
 from ablations.study import load
 from model import evaluation
-from model.training import Trainer
+from model.training import train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -19,7 +19,7 @@ def test_the_baseline_of_mosi_beats_chance_by_far() -> None:
     study = load(ROOT / "ablations" / "mosi.yaml", [f"data.path={DATA / 'mosi.npz'}"])
     dataset = study.baseline.config.data.load().standardised()
     assert (len(study.cells), len(dataset.label), len(dataset.length)) == (64, 2199, 93)
-    fit = Trainer(study.baseline.config, dataset, 0, torch.device("cpu")).fit()
+    fit = train(study.baseline.config, dataset, 0, torch.device("cpu"))
     assert fit.test is not None
     scores = evaluation.metrics(fit.test, dataset.label_names)
     assert scores["weighted_f1"] > 0.72

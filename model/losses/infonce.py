@@ -46,16 +46,24 @@ class InfoNCE(Config):
         Returns:
             (N,) losses in nats; 0 for a single node, which has no negatives.
         """
-        u, v = _unit(u), _unit(v)
-        between = u @ v.T / self.temperature
-        return (self._one_way(between, u) + self._one_way(between.T, v)) / 2
+        return infonce(u, v, self.temperature, self.exclude_self)
 
-    def _one_way(self, between: Tensor, u: Tensor) -> Tensor:
-        within = u @ u.T / self.temperature
-        if self.exclude_self:
-            # Not minus infinity: of a single node that would leave no term, and the gradient would be NaN.
-            within.diagonal().fill_(-1e9)
-        return between.logsumexp(1).logaddexp(within.logsumexp(1)) - between.diagonal()
+
+def infonce(u: Tensor, v: Tensor, temperature: float | Tensor, exclude_self: bool) -> Tensor:
+    """(N,) losses of (N, H) nodes in two views; the temperature is a number or a scalar tensor."""
+    u, v = _unit(u), _unit(v)
+    between = u @ v.T / temperature
+    within = [x @ x.T / temperature for x in (u, v)]
+    if exclude_self:
+        # Not minus infinity: of a single node that would leave no term, and the gradient would be NaN.
+        itself = u.new_full((u.size(0),), -1e9).diag()
+        within = [similarity + itself for similarity in within]
+    first, second = (_one_way(*pair) for pair in zip((between, between.T), within, strict=True))
+    return (first + second) / 2
+
+
+def _one_way(between: Tensor, within: Tensor) -> Tensor:
+    return between.logsumexp(1).logaddexp(within.logsumexp(1)) - between.diagonal()
 
 
 def _unit(x: Tensor) -> Tensor:

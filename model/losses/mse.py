@@ -1,28 +1,17 @@
 """Mean squared error of a reconstruction."""
 
-from __future__ import annotations
+import math
+from typing import Literal
 
-from typing import TYPE_CHECKING, Literal
-
-from model.base import Config
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from model.losses.reconstruction import Reconstructive
 
 
-class MSE(Config):
-    """``l_nd = (o_nd - t_nd)^2``."""
+class MSE(Reconstructive):
+    """``l_nd = (o_nd - t_nd)^2``: twice a Huber loss that is quadratic everywhere."""
 
     kind: Literal["mse"] = "mse"
 
-    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """Loss of each component of each utterance.
-
-        Args:
-            output: (N, D) reconstruction.
-            target: (N, D) what it reconstructs.
-
-        Returns:
-            (N, D) losses.
-        """
-        return (output - target).square()
+    @property
+    def coefficients(self) -> tuple[float, float]:
+        """See ``Reconstructive``."""
+        return math.inf, 2.0

@@ -1,30 +1,18 @@
 """Negative log-likelihood of one class."""
 
-from __future__ import annotations
+from typing import ClassVar, Literal
 
-from typing import TYPE_CHECKING, ClassVar, Literal
-
-from model.base import Config
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from model.losses.classification import Classification
 
 
-class NLL(Config):
+class NLL(Classification):
     """``l_nc = -q_nc log p_nc`` with ``p_n = softmax(z_n)``: summed over c, without smoothing, ``-log p_n[y_n]``."""
 
     multi_label: ClassVar[bool] = False
 
     kind: Literal["nll"] = "nll"
 
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Loss of each utterance, by class.
-
-        Args:
-            logits: (N, C) outputs ``z``.
-            target: (N, C) target distribution ``q``.
-
-        Returns:
-            (N, C) losses in nats.
-        """
-        return -target * logits.log_softmax(-1)
+    @property
+    def coefficients(self) -> tuple[float, float]:
+        """See ``Classification``."""
+        return 1.0, 0.0

@@ -23,7 +23,7 @@ class Aggregation(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term and step"
-    packable: ClassVar[bool] = False
+    packable: ClassVar[bool] = True
     averages: ClassVar[bool]
 
     def rule(self) -> Rule:

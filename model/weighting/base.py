@@ -18,8 +18,7 @@ class WeightingConfig(Config):
 
     Attributes:
         cost: what a step or an epoch costs more than with fixed weights.
-        packable: whether its state and its arithmetic are elementwise in the terms, so that runs that differ in
-            nothing else can be trained as one batched computation.
+        packable: whether runs with it can be trained in a pack.
     """
 
     cost: ClassVar[str]

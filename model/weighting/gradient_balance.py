@@ -24,7 +24,7 @@ class GradientBalance(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term every `every` steps"
-    packable: ClassVar[bool] = False
+    packable: ClassVar[bool] = True
 
     kind: Literal["gradient_balance"] = "gradient_balance"
     every: PositiveInt = 5

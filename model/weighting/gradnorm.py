@@ -26,7 +26,7 @@ class GradNorm(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term and step"
-    packable: ClassVar[bool] = False
+    packable: ClassVar[bool] = True
 
     kind: Literal["gradnorm"] = "gradnorm"
     alpha: NonNegativeFloat = 1.5

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.base import DataError
+from model.coefficients import Coefficients
 from model.fusion.parts import Fused, Reconstruction
 from model.losses import BCE, MSE, NLL, Focal, FocalBCE, Huber, InfoNCE, Losses, SmoothL1
 from model.losses.class_weight import ClassWeight, class_weights
@@ -105,8 +106,9 @@ def test_smoothed_labels_move_towards_one_half() -> None:
 
 def terms(losses: Losses, output: Output, label: torch.Tensor, modalities: tuple[str, ...] = ("a", "b")) -> list[float]:
     classes = output.logits.size(1)
-    objective = Objective.of(losses, torch.ones(classes), modalities, gated=False)
-    return [float(term) for term in objective.terms(output, label)]
+    numbers = Coefficients.of(losses, torch.ones(classes), modalities)
+    objective = Objective.of([losses], modalities, gated=False)
+    return [float(term) for term in objective.terms(output, label, numbers)]
 
 
 def reconstruction(seed: int) -> Output:
@@ -122,7 +124,7 @@ def test_equal_modality_weights_are_the_unweighted_loss(seed: int, weight: float
     plain = terms(Losses(), output, label)
     assert terms(Losses(modality_weight={"a": 1.0, "b": 1.0}), output, label) == plain
     assert terms(Losses(modality_weight={"a": weight, "b": weight}), output, label) == plain
-    torch.testing.assert_close(column_weights([weight, weight], [2, 3], output.logits), torch.ones(5))
+    torch.testing.assert_close(column_weights(torch.tensor([weight, weight]), [2, 3]), torch.ones(5))
 
 
 def test_a_modality_of_weight_zero_is_not_reconstructed() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import RGCNConv, TransformerConv
 
 from model import architecture
+from model.coefficients import Coefficients
 from model.context.transformer import Transformer
 from model.fusion.auto_fusion import AutoFusion
 from model.fusion.hierarchical import Hierarchical
@@ -268,9 +269,9 @@ def test_classifier_and_its_losses(fixture: Fixture) -> None:
         (Losses(classification=Focal(alpha=1.0, gamma=2.0)), "focal_alpha1_gamma2"),
     ):
         count = torch.bincount(label, minlength=classes).double()
-        objective = Objective.of(loss, count, ("text",), gated=False)
+        objective, numbers = Objective.of([loss], ("text",), gated=False), Coefficients.of(loss, count, ("text",))
         output = Output(logits, Fused(logits, {}), (logits,))
-        agree(objective.terms(output, label)[0], fixture.array[f"classifier.loss_{expected}"])
+        agree(objective.terms(output, label, numbers)[0], fixture.array[f"classifier.loss_{expected}"])
 
 
 def test_every_array_is_compared(fixture: Fixture) -> None:

@@ -14,7 +14,7 @@ from model.config import RunConfig
 from model.data import JoyfulPickle, MmgcnPickle
 from model.data.dialogues import IEMOCAP, MELD
 from model.data.mmgcn_pickle import dev_ids
-from model.training import Trainer
+from model.training import train
 from tests.model.pickles import (
     dialogue,
     joyful_bytes,
@@ -154,8 +154,8 @@ def test_the_ten_elements_of_meld_are_read_back(tmp_path: Path, protocol: int) -
 def test_dev_does_not_depend_on_the_order_of_the_file(tmp_path: Path) -> None:
     content = list(mmgcn_tuple())
     digests = set()
-    for train in (content[7], content[7][::-1], set(content[7]), np.array(content[7]), frozenset(content[7])):
-        changed = [*content[:7], train, content[8][::-1]]
+    for ids in (content[7], content[7][::-1], set(content[7]), np.array(content[7]), frozenset(content[7])):
+        changed = [*content[:7], ids, content[8][::-1]]
         digests.add(mmgcn(write(tmp_path / "x.pkl", pickle.dumps(changed, 2))).digest)
     assert len(digests) == 1
 
@@ -173,7 +173,7 @@ def test_a_network_trains_on_a_published_file(tmp_path: Path) -> None:
     data = f'{{"kind": "mmgcn_pickle", "path": "{path}", "features": ["audio", "text", "visual"]}}'
     config = RunConfig.model_validate_json(f'{{"data": {data}, "training": {{"epochs": 1}}}}')
     dataset = config.data.load().standardised()
-    fit = Trainer(config, dataset, 0, torch.device("cpu")).fit()
+    fit = train(config, dataset, 0, torch.device("cpu"))
     assert fit.test is not None
     assert fit.test.probability.shape == (21, 6)
     assert np.isfinite(fit.history[0]["train/loss/total"])

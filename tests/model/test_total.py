@@ -5,7 +5,7 @@ import torch
 
 from model.base import kinds
 from model.config import RunConfig
-from model.losses import InfoNCE, Losses
+from model.losses import Losses
 from model.normalisation import Normalisation
 from model.training import Trainer
 from model.weighting import Weighting
@@ -14,15 +14,14 @@ from model.weighting import Weighting
 def trainer(**loss: object) -> Trainer:
     settings = {"data": {"kind": "synthetic", "dialogues": 12}, "training": {"monitor_every": 1}, "loss": loss}
     config = RunConfig.model_validate(settings)
-    return Trainer(config, config.data.load().standardised(), 0, torch.device("cpu"))
+    return Trainer([config], config.data.load().standardised(), 0, torch.device("cpu"))
 
 
 def terms(made: Trainer) -> tuple[list[torch.Tensor], int]:
     batch = made.data.batch(made.splits[0][:4], made.config.model.graph)
     torch.manual_seed(0)
-    contrastive = made.config.loss.contrastive
-    assert isinstance(contrastive, InfoNCE)
-    return made.objective.terms(made.network(batch, contrastive), batch.label), len(batch.label)
+    values, _ = made.networks(batch, made.objective, made.numbers, made.objective.views)
+    return list(values), len(batch.label)
 
 
 @pytest.mark.parametrize("normalisation", ["none", "log", "minmax"])
@@ -31,14 +30,14 @@ def test_the_gradient_is_the_weighted_sum_of_those_of_the_terms(strategy: str, n
     made = trainer(weighting={"kind": strategy}, normalisation=normalisation)
     values, size = terms(made)
     total = made.total(values, size, 0, (0, 0))
-    parameters = [p for p in made.network.parameters() if p.requires_grad]
-    weight = dict(zip(made.objective.names, made.total.strategy.weight, strict=True))
-    normalised = Normalisation(made.config.loss.normalisation)(torch.stack(values))
+    parameters = list(made.networks.parameters.values())
+    weight = dict(zip(made.objective.names, made.total.weight[0], strict=True))
+    normalised = Normalisation(made.config.loss.normalisation)(torch.cat(values))
     expected = sum(weight[name] * term for name, term in zip(made.objective.names, normalised, strict=True))
     assert isinstance(expected, torch.Tensor)
-    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(total[0], expected)
     for actual, wanted in zip(
-        *(torch.autograd.grad(x, parameters, retain_graph=True, allow_unused=True) for x in (total, expected)),
+        *(torch.autograd.grad(x, parameters, retain_graph=True, allow_unused=True) for x in (total[0], expected)),
         strict=True,
     ):
         assert (actual is None) == (wanted is None)
@@ -49,10 +48,10 @@ def test_the_gradient_is_the_weighted_sum_of_those_of_the_terms(strategy: str, n
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_equal_weights_are_the_mean_of_the_terms(weight: float) -> None:
     made = trainer(encoder_weight=1.0, contrastive={"kind": "infonce", "weight": 1.0})
-    made.total.strategy.weight = torch.full((4,), weight)
+    made.total.weight = torch.full((1, 4), weight)
     values, size = terms(made)
     total = made.total(values, size, 0, (0, 0))
-    torch.testing.assert_close(total, 4 * weight * torch.stack(values).mean())
+    torch.testing.assert_close(total[0], 4 * weight * torch.stack(values).mean())
 
 
 def test_a_gate_weighs_in_the_total_as_the_product_of_both_weights() -> None:

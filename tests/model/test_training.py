@@ -1,5 +1,6 @@
 """Training: reproducible from the seed alone, adds up, chooses on dev, reads test once, survives what data can be."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from model.config import RunConfig, Training
 from model.data import DEV, TEST, Dataset
 from model.evaluation import Prediction
 from model.seeding import STEP, reseed
-from model.training import Fit, Trainer
+from model.training import Fit, Trainer, train
 
 CPU = torch.device("cpu")
 
@@ -28,7 +29,7 @@ def dataset() -> Dataset:
 
 
 def fit(dataset: Dataset, seed: int = 0, **loss: Any) -> Fit:
-    return Trainer(config(**loss), dataset, seed, CPU).fit()
+    return train(config(**loss), dataset, seed, CPU)
 
 
 def same(a: Fit, b: Fit) -> bool:
@@ -49,13 +50,13 @@ def test_a_seed_gives_the_same_bits_whatever_ran_before(dataset: Dataset) -> Non
 def test_cells_of_one_seed_share_their_random_numbers(dataset: Dataset) -> None:
     """A weight that changes no gradient changes nothing: order, dropout and views come from the seed alone."""
     base = config()
-    heavier = Trainer(base, dataset, 0, CPU)
-    views_off = Trainer(config(contrastive=base.loss.contrastive.model_copy(update={"weight": 0.0})), dataset, 0, CPU)
-    for a, b in zip(heavier.network.parameters(), views_off.network.parameters(), strict=True):
+    heavier = Trainer([base], dataset, 0, CPU)
+    views_off = Trainer([config(contrastive=base.loss.contrastive.model_copy(update={"weight": 0.0}))], dataset, 0, CPU)
+    for a, b in zip(heavier.networks.parameters.values(), views_off.networks.parameters.values(), strict=True):
         assert torch.equal(a, b)
     drawn = []
     for trainer in (heavier, views_off):
-        trainer._epoch(0)
+        trainer._epoch(0, [0])
         reseed(0, STEP, 1, 0)
         drawn.append(torch.rand(3))
     assert torch.equal(*drawn)
@@ -68,7 +69,7 @@ def test_the_breakdown_adds_up(dataset: Dataset, classification: str, reconstruc
     loss = {"classification": {"kind": classification}, "reconstruction": {"kind": reconstruction}}
     settings = {"loss": loss, "model": {"fusion": {"kind": fusion}}, "training": {"epochs": 2}}
     kinds = RunConfig.model_validate(settings)
-    result = Trainer(kinds, dataset, 0, CPU).fit()
+    result = train(kinds, dataset, 0, CPU)
     weights = kinds.loss.weights(gated=fusion == "hierarchical")
     assert ("gate" in weights) == ("train/loss/gate" in result.history[0])
     for metrics in result.history:
@@ -83,7 +84,7 @@ def test_the_breakdown_adds_up(dataset: Dataset, classification: str, reconstruc
 def test_training_lowers_the_loss_and_beats_chance() -> None:
     default = RunConfig()
     data = default.data.load().standardised()
-    result = Trainer(default, data, 0, CPU).fit()
+    result = train(default, data, 0, CPU)
     totals = [metrics["train/loss/total"] for metrics in result.history]
     assert result.test is not None
     assert totals[-1] < totals[0] / 2
@@ -96,9 +97,9 @@ def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monk
     read: list[int] = []
     predict = Trainer.predict
 
-    def spy(self: Trainer, split: int) -> Prediction:
+    def spy(self: Trainer, split: int, cells: Sequence[int]) -> list[Prediction]:
         read.append(split)
-        return predict(self, split)
+        return predict(self, split, cells)
 
     monkeypatch.setattr(Trainer, "predict", spy)
     result = fit(dataset)
@@ -108,9 +109,9 @@ def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monk
 
 
 def test_test_is_predicted_with_the_weights_of_the_chosen_epoch(dataset: Dataset) -> None:
-    trainer = Trainer(config(), dataset, 0, CPU)
+    trainer = Trainer([config()], dataset, 0, CPU)
     snapshots: list[np.ndarray[Any, Any]] = []
-    result = trainer.fit(lambda metrics: snapshots.append(trainer.predict(TEST).probability))
+    (result,) = trainer.fit(lambda cell, metrics: snapshots.append(trainer.predict(TEST, [cell])[0].probability))
     assert result.test is not None
     assert result.best_epoch is not None
     assert np.array_equal(result.test.probability, snapshots[result.best_epoch])
@@ -125,7 +126,7 @@ def test_a_loss_that_becomes_nan_is_an_outcome(multi_label: bool) -> None:
             "training": {"learning_rate": 1e30, "epochs": 3},
         }
     )
-    result = Trainer(wild, wild.data.load().standardised(), 0, CPU).fit()
+    result = train(wild, wild.data.load().standardised(), 0, CPU)
     assert result.diverged
     assert result.test is None
     assert len(result.history) < 3
@@ -162,7 +163,7 @@ def test_awkward_data_train_to_finite_numbers(weight: str) -> None:
             "training": {"epochs": 2, "batch_size": 1},
         }
     )
-    result = Trainer(settings, awkward().standardised(), 0, CPU).fit()
+    result = train(settings, awkward().standardised(), 0, CPU)
     assert not result.diverged
     assert all(np.isfinite(list(metrics.values())).all() for metrics in result.history)
 
@@ -175,7 +176,7 @@ def test_several_labels_are_trained_and_beat_chance() -> None:
         }
     )
     dataset = settings.data.load().standardised()
-    result = Trainer(settings, dataset, 0, CPU).fit()
+    result = train(settings, dataset, 0, CPU)
     assert result.test is not None
     assert result.test.label.shape == result.test.probability.shape == result.test.predicted.shape
     scores = evaluation.metrics(result.test, dataset.label_names)
@@ -186,9 +187,7 @@ def test_several_labels_are_trained_and_beat_chance() -> None:
 
 def test_measuring_gradients_changes_no_bit(dataset: Dataset) -> None:
     watched, unwatched = (
-        Trainer(
-            config().model_copy(update={"training": Training(epochs=2, monitor_every=every)}), dataset, 0, CPU
-        ).fit()
+        train(config().model_copy(update={"training": Training(epochs=2, monitor_every=every)}), dataset, 0, CPU)
         for every in (1, 0)
     )
     assert watched.test is not None

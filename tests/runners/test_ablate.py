@@ -177,7 +177,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(folder: Path) -> None:
     assert result.exit_code == 0
     assert "4 cells x 2 seeds = 8 runs" in result.output
     assert "nll enc=0.05 (baseline)" in result.output
-    assert "to run: 8 runs in 8 packs" in result.output
+    assert "to run: 8 runs in 4 packs of up to 2" in result.output
     assert [path.name for path in folder.iterdir()] == ["m.yaml"]
 
 
@@ -204,10 +204,10 @@ def test_a_failed_run_is_stored_and_tried_again(folder: Path, monkeypatch: pytes
 
     epoch = Trainer._epoch
 
-    def fails(self: Trainer, number: int) -> Any:
-        if self.config.loss.classification.kind == "focal":
+    def fails(self: Trainer, number: int, alive: Sequence[int]) -> Any:
+        if any(config.loss.classification.kind == "focal" for config in self.configs):
             raise RuntimeError("no luck")
-        return epoch(self, number)
+        return epoch(self, number, alive)
 
     matrix = write(folder, SMOKE.replace("seeds: 2", "seeds: 1"))
     monkeypatch.setattr(Trainer, "_epoch", fails)
@@ -223,10 +223,22 @@ def test_a_failed_run_is_stored_and_tried_again(folder: Path, monkeypatch: pytes
     assert statuses == ["FAILED"] * 2 + ["FINISHED"] * 5
 
 
+@pytest.mark.parametrize(("pack", "packs"), [("off", "8 packs of up to 1"), ("3", "4 packs of up to 3")])
+def test_the_size_of_packs_can_be_chosen(folder: Path, pack: str, packs: str) -> None:
+    assert f"to run: 8 runs in {packs}" in ablate(write(folder, SMOKE), "--dry-run", "--pack", pack).output
+
+
+@pytest.mark.parametrize("pack", ["0", "many", "-1"])
+def test_a_size_of_packs_that_is_none_is_refused(folder: Path, pack: str) -> None:
+    result = ablate(write(folder, SMOKE), f"--pack={pack}")
+    assert result.exit_code == 2
+    assert f"error: --pack {pack}: write auto, off, or a number of runs (16)" in result.stderr
+
+
 def test_failures_with_one_cause_are_shown_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from model.training import Trainer
 
-    def fails(self: Trainer, number: int) -> Any:
+    def fails(self: Trainer, number: int, alive: Sequence[int]) -> Any:
         raise RuntimeError("no luck")
 
     monkeypatch.setattr(Trainer, "_epoch", fails)

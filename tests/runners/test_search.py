@@ -3,7 +3,7 @@
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
     fit = Trainer.fit
 
     def counted(self: Trainer, *arguments: Any) -> Any:
-        done.append((self.config.loss.encoder_weight, self.seed))
+        done.extend((config.loss.encoder_weight, self.seed) for config in self.configs)
         return fit(self, *arguments)
 
     monkeypatch.setattr(Trainer, "fit", counted)
@@ -96,10 +96,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException, when: Callable[[Trainer], bool]) -> None:
     epoch = Trainer._epoch
 
-    def raises(self: Trainer, number: int) -> Any:
+    def raises(self: Trainer, number: int, alive: Sequence[int]) -> Any:
         if when(self):
             raise error
-        return epoch(self, number)
+        return epoch(self, number, alive)
 
     monkeypatch.setattr(Trainer, "_epoch", raises)
 
@@ -256,9 +256,11 @@ def test_what_the_sampler_is_told_is_dev_alone_and_the_worst_unless_all_finished
 
 def test_a_failed_trial_is_kept_ranks_last_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Searched(tmp_path, GRID)
-    raising(
-        monkeypatch, RuntimeError("no luck"), lambda t: t.config.loss.encoder_weight == 0.5 and t.seed in (100, 101)
-    )
+
+    def unlucky(trainer: Trainer) -> bool:
+        return trainer.seed in (100, 101) and any(config.loss.encoder_weight == 0.5 for config in trainer.configs)
+
+    raising(monkeypatch, RuntimeError("no luck"), unlucky)
     assert made.run() == 6
     assert sorted(run.info.status for run in made.runs(Kind.SEARCH)) == ["FAILED"] * 6 + ["FINISHED"] * 6
     winner = made.trials().winner()
