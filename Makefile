@@ -18,7 +18,8 @@ ablate: .venv/installed        ## run the loss ablation on the embedded data and
 studies: .venv/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
 	@set -e; for study in $(STUDIES); do echo "== $$study"; \
 		$(BIN)/python -m runners.ablate --matrix ablations/$$study.yaml --seeds 2 --tracking-uri $(STUDIES_URI); \
-		$(BIN)/python -m analysis.report --study $$study --out paper/studies/$$study --tracking-uri $(STUDIES_URI); \
+		$(BIN)/python -m analysis.report --study $$study --out paper/studies/$$study --tracking-uri $(STUDIES_URI) >/dev/null; \
+		echo "tables and figures: paper/studies/$$study"; \
 	done
 
 report: .venv/installed        ## tables and figures of a study: make report STUDY=loss
