@@ -62,8 +62,9 @@ class RunConfig(Config):
         alike = self.model_dump(mode="json", exclude={"loss"})
         contrastive = self.loss.contrastive
         drawn = contrastive.model_dump(mode="json", exclude={"weight", "temperature"}) if contrastive.weight else None
-        alike["loss"] = [self.loss.classification.multi_label, contrastive.kind, drawn]
-        if not (self.loss.weighting.packable and self.model.context.kind == "transformer"):
+        weighting = self.loss.weighting
+        alike["loss"] = [self.loss.classification.multi_label, contrastive.kind, drawn, weighting.measures]
+        if not (weighting.packable and self.model.context.kind == "transformer"):
             alike["alone"] = self.loss.model_dump(mode="json")
         return json.dumps(alike, sort_keys=True)
 

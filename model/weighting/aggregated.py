@@ -23,6 +23,7 @@ class Aggregation(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term and step"
+    measures: ClassVar[bool] = True
     packable: ClassVar[bool] = True
     averages: ClassVar[bool]
 

@@ -18,10 +18,12 @@ class WeightingConfig(Config):
 
     Attributes:
         cost: what a step or an epoch costs more than with fixed weights.
+        measures: whether it asks for the gradients of single terms, so that every run of its pack pays for them.
         packable: whether runs with it can be trained in a pack.
     """
 
     cost: ClassVar[str]
+    measures: ClassVar[bool] = False
     packable: ClassVar[bool]
 
     def start(self, base: Tensor) -> Strategy:

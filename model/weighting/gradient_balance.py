@@ -24,6 +24,7 @@ class GradientBalance(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term every `every` steps"
+    measures: ClassVar[bool] = True
     packable: ClassVar[bool] = True
 
     kind: Literal["gradient_balance"] = "gradient_balance"

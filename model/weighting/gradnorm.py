@@ -26,6 +26,7 @@ class GradNorm(WeightingConfig):
     """
 
     cost: ClassVar[str] = "a backward pass a term and step"
+    measures: ClassVar[bool] = True
     packable: ClassVar[bool] = True
 
     kind: Literal["gradnorm"] = "gradnorm"

@@ -107,6 +107,7 @@ def test_a_single_term_is_trained(dataset: Dataset, strategy: str) -> None:
 def test_a_strategy_declares_what_it_needs(strategy: type[WeightingConfig]) -> None:
     """What asks for gradients of single terms costs backward passes."""
     asks = strategy().start(BASE).every > 0
+    assert strategy.measures is asks
     assert ("backward pass" in strategy.cost) is asks
 
 
