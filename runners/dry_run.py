@@ -10,7 +10,7 @@ from ablations.record import Kind, Plan
 from ablations.study import Study
 from runners import ledger, search
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs, missing_runs, pack_size
+from runners.planner import RunSpec, make_packs, missing_runs
 from runners.search import Trials
 
 
@@ -64,7 +64,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name
         table.add_row(name, cell.cell_id, marks)
     console.print(table, markup=False, highlight=False)
-    packs = make_packs(runs, at_once.largest or pack_size(len(runs), at_once.jobs))
+    packs = make_packs(runs, at_once.jobs, at_once.largest)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {len(plan.cells)} cells x {len(plan.seeds)} seeds = {total} runs, compared on "

@@ -84,7 +84,7 @@ def test_a_run_carries_the_configuration_of_its_cell(study: Study) -> None:
 
 def test_packs_hold_every_run_once(study: Study) -> None:
     runs = planner.missing_runs(study, planner.make_plan(study), ())
-    assert [run for pack in planner.make_packs(runs) for run in pack.runs] == runs
+    assert [run for pack in planner.make_packs(runs, 2, 1) for run in pack.runs] == runs
 
 
 def test_the_code_digest_ignores_comments_and_docstrings_alone(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_uncommitted_code_is_noted_with_files_that_git_does_not_know(tmp_path: P
 
 def test_packs_hold_runs_of_one_seed_that_differ_inside_the_loss(study: Study) -> None:
     runs = planner.missing_runs(study, planner.make_plan(study), ())
-    packs = planner.make_packs(runs, 10)
+    packs = planner.make_packs(runs, 2, 10)
     assert [len(pack.runs) for pack in packs] == [10, 10, 10, 10, 10, 10, 4] * 5
     assert [run for pack in packs for run in pack.runs] == runs
     assert all(len({(run.seed, run.config.pack_key()) for run in pack.runs}) == 1 for pack in packs)
@@ -134,7 +134,7 @@ def test_packs_hold_runs_of_one_seed_that_differ_inside_the_loss(study: Study) -
 def test_runs_that_cannot_be_together_are_in_packs_of_their_own() -> None:
     mixed = load(ROOT / "ablations" / "architecture.yaml")
     runs = planner.missing_runs(mixed, planner.make_plan(mixed), ())
-    packs = planner.make_packs(runs, 16)
+    packs = planner.make_packs(runs, 2, 16)
     assert {len(pack.runs) for pack in packs} == {1}
     assert sorted(run.run_key for pack in packs for run in pack.runs) == sorted(run.run_key for run in runs)
 
@@ -142,3 +142,12 @@ def test_runs_that_cannot_be_together_are_in_packs_of_their_own() -> None:
 @pytest.mark.parametrize(("runs", "jobs", "size"), [(320, 2, 16), (8, 2, 2), (1, 2, 1), (64, 16, 2), (40, 2, 10)])
 def test_a_pack_is_as_large_as_pays_and_leaves_two_for_every_job(runs: int, jobs: int, size: int) -> None:
     assert planner.pack_size(runs, jobs) == size
+
+
+def test_large_batches_are_packed_only_when_asked(tmp_path: Path) -> None:
+    text = (ROOT / "ablations" / "loss.yaml").read_text()
+    (tmp_path / "m.yaml").write_text(text)
+    large = load(tmp_path / "m.yaml", ["training.batch_size=17"])
+    runs = planner.missing_runs(large, planner.make_plan(large), ())
+    assert {len(pack.runs) for pack in planner.make_packs(runs, 2)} == {1}
+    assert max(len(pack.runs) for pack in planner.make_packs(runs, 2, 4)) == 4
