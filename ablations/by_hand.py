@@ -31,7 +31,7 @@ def by_hand(study: str, given: list[Setting], seed: int) -> Study:
 
     Args:
         study: its name.
-        given: differences to the defaults, the later over the earlier.
+        given: differences to the defaults; none may leave another without effect.
         seed: of the run.
 
     Raises:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import RGCNConv
 
 from model.architecture import Graph
+from model.grid import padded
 
 
 class Edges(NamedTuple):
@@ -107,9 +108,9 @@ class AttentiveConv(nn.Module):
     def attend(self, node: Tensor, slot: Tensor, window: Tensor) -> Tensor:
         """The convolution alone: (N, H) to (N, K H)."""
         both = torch.cat([self.query(node), self.key(node), self.value(node)], -1)
-        grid = both.new_zeros(window.size(0) * window.size(1), both.size(-1)).index_copy(0, slot, both)
         # (3, B, K, T, H)
-        query, key, value = grid.view(*window.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        grid = padded(both, slot, window).view(*window.shape[:2], 3, self.heads, -1)
+        query, key, value = grid.permute(2, 0, 3, 1, 4)
         score = query @ key.transpose(-1, -2) * key.size(-1) ** -0.5
         weight = score.masked_fill(~window[:, None], -torch.inf).softmax(-1)
         attended = (weight @ value).transpose(1, 2).flatten(2).flatten(0, 1)[slot]

@@ -104,8 +104,10 @@ class Trainer:
                 if on_epoch:
                     on_epoch(cell, metrics[cell])
             self.networks.keep([cell for cell in alive if fits[cell].best_epoch == epoch])
-        self.networks.restore()
         finished = [cell for cell, fit in enumerate(fits) if not fit.diverged]
+        if not finished:
+            return fits
+        self.networks.restore()
         for cell, prediction in zip(finished, self.predict(TEST, finished), strict=True):
             fits[cell].test = prediction
         return fits

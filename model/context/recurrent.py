@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from model.architecture import GRU, LSTM
+from model.grid import padded
 
 NETWORKS = {"lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -36,8 +37,7 @@ class Recurrent(nn.Module):
         Returns:
             (N, H) utterances in context.
         """
-        grid = x.new_zeros(padding.numel(), x.size(-1)).index_copy(0, slot, x).view(*padding.shape, -1)
         length = (~padding).sum(1).cpu()
-        packed = pack_padded_sequence(grid, length, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(padded(x, slot, padding), length, batch_first=True, enforce_sorted=False)
         encoded, _ = pad_packed_sequence(self.encoder(packed)[0], batch_first=True, total_length=padding.size(1))
         return torch.as_tensor(self.out(encoded.flatten(0, 1)[slot]))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.architecture import Transformer as Config
+from model.grid import padded
 
 
 class Transformer(nn.Module):
@@ -32,8 +33,7 @@ class Transformer(nn.Module):
         Returns:
             (N, H) utterances in context.
         """
-        grid = x.new_zeros(padding.numel(), x.size(-1)).index_copy(0, slot, x)
-        encoded = grid.view(*padding.shape, -1)
+        encoded = padded(x, slot, padding)
         for layer in self.encoder.layers:
             encoded = layer(encoded, padding)
         return torch.as_tensor(self.out(encoded.flatten(0, 1)[slot]))
