@@ -1,14 +1,13 @@
 """Ray Tune as the executor: the same results as in this process, and a killed worker is a failed run."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -16,7 +15,7 @@ from ablations.record import Kind, Tag
 from runners import ledger
 from tests.runners.conftest import SMOKE, Store
 
-# The tests look for Ray's processes: they take turns.
+# Each starts a Ray of its own, which takes both cores: they take turns.
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
@@ -60,31 +59,29 @@ def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: 
     assert scores(uri(tmp_path)) == scores(store.uri)
 
 
-def _ray_processes() -> dict[int, str]:
-    """Command line of each process of Ray."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_text()
-            if command.startswith("ray::"):
-                found[int(folder.name)] = command
-    return found
+def _ray_processes(study: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Processes of Ray that a study started."""
+    return list(psutil.Process(study.pid).children(recursive=True))
 
 
-def _workers(before: Collection[int]) -> list[int]:
-    """New processes that run a trial."""
-    return [pid for pid, name in _ray_processes().items() if pid not in before and "train" in name.lower()]
+def _workers(study: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Those that run a trial."""
+    workers = []
+    for process in _ray_processes(study):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            command = " ".join(process.cmdline())
+            workers += [process] if command.startswith("ray::") and "train" in command.lower() else []
+    return workers
 
 
 def test_a_killed_worker_is_a_failed_run_and_the_study_goes_on(tmp_path: Path) -> None:
     long = SMOKE.replace("epochs: 2", "epochs: 400").replace("[0.05, 0.5]", "[0.05]").replace("seeds: 2", "seeds: 1")
-    before = _ray_processes().keys()
     process = start(tmp_path, long, "--jobs", "1")
     deadline = time.monotonic() + 100
-    while not (workers := _workers(before)) and time.monotonic() < deadline:
+    while not (workers := _workers(process)) and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
-    os.kill(workers[0], signal.SIGKILL)
+    workers[0].kill()
     _, errors = process.communicate()
     assert process.returncode == 1, errors
     assert "2/2 runs, 1 failed" in errors
@@ -93,11 +90,12 @@ def test_a_killed_worker_is_a_failed_run_and_the_study_goes_on(tmp_path: Path) -
 
 
 def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(tmp_path: Path) -> None:
-    before = _ray_processes().keys()
     process = start(tmp_path, SMOKE.replace("epochs: 2", "epochs: 60"), "--jobs", "2")
     deadline = time.monotonic() + 100
     while not ledger.read(uri(tmp_path), "tiny").done() and time.monotonic() < deadline:
         time.sleep(0.2)
+    started = _ray_processes(process)
+    assert len(started) > 2
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
@@ -106,10 +104,8 @@ def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(tmp_p
     assert 0 < len(runs) < 8
     assert {run.status for run in runs} <= {"FINISHED", "KILLED"}
     # Ray's agents notice within seconds that their node is gone.
-    deadline = time.monotonic() + 30
-    while not (gone := _ray_processes().keys() <= before) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert gone
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive
 
 
 SEARCH = """
