@@ -54,11 +54,11 @@ class Conversations:
     speakers: int
 
     @classmethod
-    def of(cls, dataset: Dataset, device: torch.device, dtype: torch.dtype | None = None) -> "Conversations":
-        """Copy a data set to a device, in PyTorch's default precision unless another is given."""
+    def of(cls, dataset: Dataset, device: torch.device, dtype: torch.dtype) -> "Conversations":
+        """Copy a data set to a device."""
         features = np.concatenate(list(dataset.features.values()), 1)
         return cls(
-            features=torch.as_tensor(features).to(device, dtype or torch.get_default_dtype()),
+            features=torch.as_tensor(features).to(device, dtype),
             label=torch.as_tensor(dataset.label).to(device),
             speaker=torch.as_tensor(dataset.speaker).to(device),
             start=dataset.start,

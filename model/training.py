@@ -5,23 +5,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from model import evaluation
+from model import evaluation, precision
 from model.batch import Batch, Conversations
 from model.coefficients import Coefficients
 from model.config import RunConfig
 from model.data import DEV, TEST, TRAIN, Dataset
 from model.evaluation import Prediction
+from model.losses import InfoNCE
 from model.monitor import Metrics
 from model.network import Joyful
 from model.networks import Networks
 from model.objective import Objective
 from model.seeding import INIT, ORDER, STEP, generator, reseed
 from model.total import Total
-
-# Of Adam. Where a gradient is 0 but for rounding (of a bias before batch norm, say), the usual 1e-8 makes steps of full
-# length out of the noise, and two ways to add the same numbers soon give two networks. Scores do not change with it.
-EPSILON = 1e-5
 
 
 @dataclass
@@ -61,28 +59,28 @@ class Trainer:
         self.configs, self.seed = tuple(configs), seed
         # What all share of their configurations is in each.
         self.config, self.cells = configs[0], len(configs)
-        self.data = Conversations.of(dataset, device)
+        training = self.config.training
+        self.data = Conversations.of(dataset, device, precision.dtype(training.precision))
         self.splits = [dataset.dialogues(split) for split in (TRAIN, DEV, TEST)]
         self.label_names = dataset.label_names
         losses, modalities = [config.loss for config in configs], tuple(dataset.features)
         gated = self.config.model.fusion.gated
-        count = torch.as_tensor(dataset.count(TRAIN), dtype=torch.get_default_dtype()).to(device)
+        count = torch.as_tensor(dataset.count(TRAIN)).to(self.data.features)
         self.numbers = Coefficients.stacked([Coefficients.of(loss, count, modalities) for loss in losses])
         self.objective = Objective.of(losses, modalities, gated)
         reseed(seed, INIT)
-        network = Joyful(self.data.widths, self.data.speakers, self.data.classes, self.config.model).to(device)
-        self.networks = Networks(network, self.cells)
+        network = Joyful(self.data.widths, self.data.speakers, self.data.classes, self.config.model)
+        self.networks = Networks(network.to(self.data.features), self.cells)
         base = count.new_tensor([list(loss.weights(gated).values()) for loss in losses])
-        training = self.config.training
         parts = self.networks.parts()
         self.total = Total(losses, self.objective.names, base, parts, training.monitor_every)
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser: torch.optim.Optimizer = getattr(torch.optim, training.optimiser.name)(
             [parameter for part in parts.values() for parameter in part],
             lr=training.learning_rate,
-            weight_decay=training.weight_decay,
-            eps=EPSILON,
             fused=True,
+            **training.optimiser.settings(),
         )
+        self.steps = -(-len(self.splits[TRAIN]) // training.batch_size)
 
     def fit(self, on_epoch: Callable[[int, Metrics], object] | None = None) -> list[Fit]:
         """Train all epochs and evaluate test at the one that was best on dev (the earliest of equals).
@@ -93,6 +91,10 @@ class Trainer:
         Returns:
             What came of each cell.
         """
+        with precision.products(self.config.training.precision):
+            return self._fit(on_epoch)
+
+    def _fit(self, on_epoch: Callable[[int, Metrics], object] | None) -> list[Fit]:
         fits = [Fit() for _ in range(self.cells)]
         for epoch in range(self.config.training.epochs):
             alive = [cell for cell, fit in enumerate(fits) if not fit.diverged]
@@ -139,12 +141,21 @@ class Trainer:
 
     def _step(self, batch: Batch, epoch: int, step: int) -> None:
         reseed(self.seed, STEP, epoch, step)
+        training = self.config.training
+        factor = training.schedule.factor(epoch * self.steps + step, training.epochs * self.steps)
+        self.optimiser.param_groups[0]["lr"] = training.learning_rate * factor
         self.optimiser.zero_grad(set_to_none=True)
-        terms, _ = self.networks(batch, self.objective, self.numbers, views=self.objective.views)
+        terms, _ = self._forward(batch, self.objective.views)
         total = self.total(terms, len(batch.label), self.seed, (epoch, step))
         torch.autograd.backward(total.sum())
-        self.total.monitor.clipped(self.networks.clip(self.config.training.gradient_clip))
+        self.total.monitor.clipped(self.networks.clip(training.gradient_clip))
         self.optimiser.step()
+
+    def _forward(self, batch: Batch, views: InfoNCE | None) -> tuple[list[Tensor], Tensor]:
+        """K raw terms (P,) and logits (P, N, C), in the precision of the data."""
+        with precision.autocast(self.config.training.precision, batch.features.device):
+            terms, logits = self.networks(batch, self.objective, self.numbers, views)
+        return [term.to(batch.features) for term in terms], logits.to(batch.features)
 
     @torch.no_grad()
     def predict(self, split: int, cells: Sequence[int]) -> list[Prediction]:
@@ -152,7 +163,7 @@ class Trainer:
         self.networks.eval()
         label, logits, terms = [], [], []
         for batch in self.data.batches(self.splits[split], self.config.training.batch_size, self.config.model.graph):
-            values, output = self.networks(batch, self.objective, self.numbers, views=None)
+            values, output = self._forward(batch, None)
             label.append(batch.label)
             logits.append(output)
             terms.append(torch.stack(list(values), 1) * len(batch.label))

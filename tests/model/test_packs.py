@@ -11,21 +11,16 @@ from ablations.study import load
 from model.base import kinds
 from model.config import RunConfig
 from model.data import Dataset
+from model.optimiser import Optimiser
+from model.schedule import Schedule
 from model.training import Fit, Trainer, train
 from model.weighting import Weighting
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
-# In double precision. Sums in another order differ by 1e-16; Adam and 5 epochs of training make 1e-9 of it at most.
+# In double precision: in single precision a unit whose input crosses 0 by rounding sends a run another way, alone or in
+# a pack. Sums in another order differ by 1e-16; Adam and 5 epochs of training make 1e-9 of it at most.
 TOLERANCE = 1e-7
-
-
-@pytest.fixture(autouse=True)
-def _double() -> Any:
-    """In single precision a unit whose input crosses 0 by rounding sends a run another way, alone or in a pack."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def same(alone: Fit, together: Fit, tolerance: float = TOLERANCE) -> None:
@@ -41,7 +36,8 @@ def same(alone: Fit, together: Fit, tolerance: float = TOLERANCE) -> None:
 
 def config(**settings: Any) -> RunConfig:
     """A small run; ``settings`` by section."""
-    base = {"data": {"kind": "synthetic", "dialogues": 16}, "training": {"epochs": 3, "batch_size": 4}}
+    training = {"epochs": 3, "batch_size": 4, "precision": "fp64"}
+    base = {"data": {"kind": "synthetic", "dialogues": 16}, "training": training}
     return RunConfig.model_validate({key: base.get(key, {}) | settings.get(key, {}) for key in (*base, *settings)})
 
 
@@ -60,7 +56,8 @@ def compare(configs: list[RunConfig], tolerance: float = TOLERANCE) -> list[Fit]
 
 @pytest.mark.timeout(600)
 def test_all_cells_of_the_loss_study_yield_the_same_in_packs_of_1_7_and_64() -> None:
-    study = load(ROOT / "ablations" / "loss.yaml", ["training.epochs=5", "data.dialogues=24"])
+    settings = ["training.epochs=5", "training.precision=fp64", "data.dialogues=24"]
+    study = load(ROOT / "ablations" / "loss.yaml", settings)
     cells = [cell.config for cell in study.cells]
     data = dataset(cells)
     alone = [train(cell, data, 0, CPU) for cell in cells]
@@ -96,6 +93,24 @@ def test_what_differs_inside_the_loss_is_packed() -> None:
     )
 
 
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_coarse_precision_gives_about_the_same_losses(precision: str) -> None:
+    fine, coarse = (config(training={"precision": name}) for name in ("fp32", precision))
+    data = dataset([fine])
+    expected = train(fine, data, 0, CPU).history[-1]["train/loss/total"]
+    (alone,) = Trainer([coarse], data, 0, CPU).fit()
+    for fit in (alone, *Trainer([coarse] * 2, data, 0, CPU).fit()):
+        assert fit.history[-1]["train/loss/total"] == pytest.approx(expected, rel=0.02)
+    assert (alone.history[-1]["train/loss/total"] != expected) == (precision == "bf16")
+
+
+@pytest.mark.parametrize("kind", kinds(Optimiser))
+@pytest.mark.parametrize("schedule", kinds(Schedule))
+def test_every_optimiser_and_schedule_is_packed(kind: str, schedule: str) -> None:
+    training = {"optimiser": {"kind": kind, "weight_decay": 0.1}, "schedule": {"kind": schedule, "warmup": 0.3}}
+    compare([config(training=training), config(training=training, loss={"encoder_weight": 0.5})])
+
+
 def test_several_labels_are_packed() -> None:
     data = {"multi_label": True}
     both = [
@@ -126,8 +141,8 @@ def test_each_cell_has_its_own_epoch() -> None:
 
 
 def test_in_single_precision_most_cells_agree_closely() -> None:
-    torch.set_default_dtype(torch.float32)
-    cells = [config(loss={"encoder_weight": weight}) for weight in np.linspace(0.01, 0.2, 8).tolist()]
+    single = {"precision": "fp32"}
+    cells = [config(loss={"encoder_weight": weight}, training=single) for weight in np.linspace(0.01, 0.2, 8).tolist()]
     data = dataset(cells)
     together = Trainer(cells, data, 0, CPU).fit()
     close = 0
