@@ -145,13 +145,13 @@ class Trainer:
         factor = training.schedule.factor(epoch * self.steps + step, training.epochs * self.steps)
         self.optimiser.param_groups[0]["lr"] = training.learning_rate * factor
         self.optimiser.zero_grad(set_to_none=True)
-        terms, _ = self._forward(batch, self.objective.views)
+        terms, _ = self.forward(batch, self.objective.views)
         total = self.total(terms, len(batch.label), self.seed, (epoch, step))
         torch.autograd.backward(total.sum())
         self.total.monitor.clipped(self.networks.clip(training.gradient_clip))
         self.optimiser.step()
 
-    def _forward(self, batch: Batch, views: InfoNCE | None) -> tuple[list[Tensor], Tensor]:
+    def forward(self, batch: Batch, views: InfoNCE | None) -> tuple[list[Tensor], Tensor]:
         """K raw terms (P,) and logits (P, N, C), in the precision of the data."""
         with precision.autocast(self.config.training.precision, batch.features.device):
             terms, logits = self.networks(batch, self.objective, self.numbers, views)
@@ -163,7 +163,7 @@ class Trainer:
         self.networks.eval()
         label, logits, terms = [], [], []
         for batch in self.data.batches(self.splits[split], self.config.training.batch_size, self.config.model.graph):
-            values, output = self._forward(batch, None)
+            values, output = self.forward(batch, None)
             label.append(batch.label)
             logits.append(output)
             terms.append(torch.stack(list(values), 1) * len(batch.label))

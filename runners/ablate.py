@@ -3,28 +3,17 @@
 python -m runners.ablate --matrix ablations/loss.yaml
 """
 
-import os
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ablations.record import DEFAULT_URI
-
-if TYPE_CHECKING:
-    from runners.executors import Executor
+from runners.placement import ExecutorName, Placement
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
-
-
-class ExecutorName(StrEnum):
-    """Where runs are executed."""
-
-    RAY = "ray"
-    INPROCESS = "inprocess"
 
 
 @app.command()
@@ -34,6 +23,9 @@ def main(
     seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="As --set training.precision: fp32, fp64, tf32 or bf16.", show_default=False)
     ] = None,
     executor: Annotated[
         ExecutorName, typer.Option(help="Ray Tune trials, or one after the other in this process.")
@@ -64,22 +56,19 @@ def main(
     from model.base import DataError
     from runners import planner, store
     from runners.driver import Driver
-    from runners.dry_run import AtOnce, print_state
+    from runners.dry_run import print_state
     from runners.executors import ExecutorError
 
     try:
-        if executor is ExecutorName.INPROCESS and (jobs or address):
-            raise MatrixError(
-                "--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray"
-            )
+        placement = Placement(executor, jobs, address, gpus_per_trial, pack)
+        placement.check()
         uri = store.absolute(tracking_uri)
-        study = load(matrix, set_ or [], _seeds(seeds))
+        changes = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
+        study = load(matrix, changes, _seeds(seeds))
         plan = planner.make_plan(study)
         if dry_run:
-            trials = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
-            return print_state(Console(), uri, study, plan, AtOnce(trials, _largest(pack)))
-        console, largest = Console(stderr=True), _largest(pack)
-        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), console, largest)
+            return print_state(Console(), uri, study, plan, placement.slots())
+        driver = Driver(uri, placement.executor(), Console(stderr=True), placement.largest)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -100,31 +89,6 @@ def _seeds(text: str | None) -> list[int] | None:
         raise MatrixError(f"--seeds {text}: write a number of seeds (5) or a list (0,1,7)")
     numbers = [int(word) for word in words]
     return numbers if len(numbers) > 1 else list(range(numbers[0]))
-
-
-def _largest(pack: str) -> int | None:
-    from ablations.problems import MatrixError
-
-    if pack in ("auto", "off"):
-        return None if pack == "auto" else 1
-    if not pack.isdecimal() or int(pack) < 1:
-        raise MatrixError(f"--pack {pack}: write auto, off, or a number of runs (16)")
-    return int(pack)
-
-
-def _executor(name: ExecutorName, jobs: int | None, address: str | None, gpus_per_trial: float) -> "Executor":
-    if name is ExecutorName.INPROCESS:
-        from runners.executors.inprocess import InProcess
-
-        return InProcess()
-    from runners.executors.ray_tune import RayTune
-
-    return RayTune(jobs or (None if address else _cores()), address, gpus_per_trial)
-
-
-def _cores() -> int:
-    """Cores that this process may use; macOS cannot tell them from those that there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ablations.study import Study
 from runners import ledger, search, store
 from runners.executors import Executor, Message, Report
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs, missing_runs
+from runners.planner import RunSpec, Slots, make_packs, missing_runs
 from runners.progress import ProgressView
 from runners.search import Trials
 
@@ -129,7 +129,7 @@ class Driver:
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
         if not runs:
             return 0
-        packs = make_packs(runs, self.executor.jobs, self.largest)
+        packs = make_packs(runs, Slots(self.executor.jobs, self.executor.gpu, self.largest))
         return self._watch(tracker, len(runs), functools.partial(self.executor.run, packs))
 
     def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:

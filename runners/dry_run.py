@@ -1,7 +1,6 @@
 """The plan of a study, printed before anything starts."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -10,18 +9,11 @@ from ablations.record import Kind, Plan
 from ablations.study import Study
 from runners import ledger, search
 from runners.ledger import Ledger
-from runners.planner import RunSpec, make_packs, missing_runs
+from runners.planner import RunSpec, Slots, make_packs, missing_runs
 from runners.search import Trials
 
 
-class AtOnce(NamedTuple):
-    """Trials at once, and most runs of a pack: None for what is worth it."""
-
-    jobs: int
-    largest: int | None = None
-
-
-def print_state(console: Console, uri: str, study: Study, plan: Plan, at_once: AtOnce) -> None:
+def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slots) -> None:
     """What the store has of a study and what will run; of a search, the plan only when the winner is known.
 
     Args:
@@ -29,7 +21,7 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, at_once: A
         uri: absolute URI of the store.
         study: the resolved matrix.
         plan: what the study should hold; of a search, as long as the winner is not known.
-        at_once: trials, and runs of a pack.
+        slots: where it is to be run.
 
     Raises:
         StoreError: the store cannot be read.
@@ -37,15 +29,15 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, at_once: A
     known = ledger.read(uri, plan.study)
     if study.search:
         trials = search.read(uri, study, plan)
-        print_search(console, trials, study, known, at_once.jobs)
+        print_search(console, trials, study, known, slots.jobs)
         winner = trials.winner() if trials.complete else None
         if winner is None:
             return
         study, plan = search.decided(study, plan, winner)
-    print_plan(console, plan, known, missing_runs(study, plan, known.done()), at_once)
+    print_plan(console, plan, known, missing_runs(study, plan, known.done()), slots)
 
 
-def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], at_once: AtOnce) -> None:
+def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], slots: Slots) -> None:
     """Every cell with its state for each seed, and what will run.
 
     Args:
@@ -53,7 +45,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         plan: what the study should hold.
         known: what the store has.
         runs: what is missing, in order.
-        at_once: trials, and runs of a pack.
+        slots: where it is to be run.
     """
     total, missing = len(plan.run_keys()), {run.run_key for run in runs}
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -64,7 +56,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name
         table.add_row(name, cell.cell_id, marks)
     console.print(table, markup=False, highlight=False)
-    packs = make_packs(runs, at_once.jobs, at_once.largest)
+    packs = make_packs(runs, slots)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {len(plan.cells)} cells x {len(plan.seeds)} seeds = {total} runs, compared on "
@@ -72,7 +64,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         f"in the store: {total - len(runs)} done, {known.failed(plan)} failed (run again), {known.stale(plan)} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",
-        _cost(known.seconds(), len(runs), at_once.jobs),
+        _cost(known.seconds(), len(runs), slots.jobs),
     ]
     console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from model.data import Dataset
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
-MOST_TOGETHER = 16
+MOST_ON_CORE, MOST_ON_GPU = 16, 64
 SMALL_BATCH = 16  # dialogues a step
 
 
@@ -112,28 +113,46 @@ def run_spec(plan: Plan, cell: Cell, entry: PlannedCell, seed: int) -> RunSpec:
     return RunSpec(key, entry.cell_id, name, cell.config, seed, entry.data_digest, cell.point)
 
 
-def make_packs(runs: Sequence[RunSpec], jobs: int, largest: int | None = None) -> list[Pack]:
-    """Runs of one seed that may be trained together, in packs; all else keeps its order.
+@dataclass(frozen=True)
+class Slots:
+    """Room for packs: ``jobs`` of them at once, each on a GPU or a core, and with at most ``largest`` runs.
+
+    ``largest`` is None for as many as are worth it.
+    """
+
+    jobs: int
+    gpu: bool = False
+    largest: int | None = None
+
+    def most(self, run: RunSpec, runs: int) -> int:
+        """Runs of a pack like that of a run, of a study that has so many to run; every job should have two packs.
+
+        On a core, packs save what a step costs whatever its size: 1.8 x at 90 utterances a step, 1.3 x with ten times
+        the parameters, but 0.8 x at 320 utterances; all of it is there at 16 runs. On a GPU the kernels of one small
+        run leave most of it idle.
+        """
+        if self.largest:
+            return self.largest
+        if not self.gpu and run.config.training.batch_size > SMALL_BATCH:
+            return 1
+        return max(1, min(MOST_ON_GPU if self.gpu else MOST_ON_CORE, runs // (2 * self.jobs)))
+
+
+def make_packs(runs: Sequence[RunSpec], slots: Slots) -> list[Pack]:
+    """Runs of one seed that may be trained together, in packs of about the same size; else the order is kept.
+
+    What the memory of a device has room for is known there alone: a trial divides a pack that is too large for it.
 
     Args:
         runs: in the order in which they are to be run.
-        jobs: trials at once.
-        largest: most runs of a pack; None for what is worth it. On a CPU packs save what a step costs whatever its
-            size: 1.8 x at 90 utterances a step, 1.3 x with ten times the parameters, but 0.8 x at 320 utterances.
+        slots: where they are to be run.
     """
-    packs: list[list[RunSpec]] = []
-    filling: dict[tuple[int, str], list[RunSpec]] = {}
-    worth = pack_size(len(runs), jobs)
+    together: dict[tuple[int, str], list[RunSpec]] = {}
     for run in runs:
-        key = run.seed, run.config.pack_key()
-        most = largest or (worth if run.config.training.batch_size <= SMALL_BATCH else 1)
-        if key not in filling or len(filling[key]) == most:
-            filling[key] = []
-            packs.append(filling[key])
-        filling[key].append(run)
-    return [Pack(tuple(pack)) for pack in packs]
-
-
-def pack_size(runs: int, jobs: int) -> int:
-    """Most runs of a pack that is worth it: the gain is all there at 16, and every job should have two packs."""
-    return max(1, min(MOST_TOGETHER, runs // (2 * jobs)))
+        together.setdefault((run.seed, run.config.pack_key()), []).append(run)
+    packs = []
+    for group in together.values():
+        count = -(-len(group) // slots.most(group[0], len(runs)))
+        ends = [len(group) * i // count for i in range(count + 1)]
+        packs += [Pack(tuple(group[first:last])) for first, last in pairwise(ends)]
+    return packs

@@ -20,6 +20,7 @@ from model.base import DataError
 from model.data import TEST, DataConfig, Dataset
 from model.monitor import Metrics
 from model.training import Fit, Trainer
+from runners.capacity import Capacity, capacity
 from runners.executors import Message, Progress
 from runners.planner import Pack, RunSpec
 
@@ -28,11 +29,20 @@ PROGRESS_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-def run_pack(pack: Pack, report: Callable[[Message], None]) -> None:
+class _TooLarge(Exception):  # noqa: N818
+    """A pack that would not fit in the memory."""
+
+
+def run_pack(pack: Pack, share: float, report: Callable[[Message], None]) -> None:
     """Train the runs of the pack and report the record of each; long runs report their progress in between.
 
-    Runs of one seed that differ only inside the loss are trained as one batched computation. If that raises (it may
-    have asked for too much memory), halves are tried; a run that raises alone is reported as failed.
+    Runs of one seed that differ only inside the loss are trained as one batched computation. If they do not fit in the
+    memory, or raise, halves are tried; a run that raises alone is reported as failed.
+
+    Args:
+        pack: the runs.
+        share: of the device that this process may use.
+        report: called with each message.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # One thread a run: the parallelism is over runs, and results do not depend on the number of cores.
@@ -40,37 +50,55 @@ def run_pack(pack: Pack, report: Callable[[Message], None]) -> None:
     together: dict[tuple[int, str], list[RunSpec]] = {}
     for spec in pack.runs:
         together.setdefault((spec.seed, spec.config.pack_key()), []).append(spec)
-    for specs in together.values():
-        _run(specs, device, report)
+    for (_, key), specs in together.items():
+        _run(specs, capacity(key, device, share), report)
 
 
-def _run(specs: Sequence[RunSpec], device: torch.device, report: Callable[[Message], None]) -> None:
-    started, clock = time.time(), time.perf_counter()
-    reporters = [_Reporter(spec, report, started) for spec in specs]
-    if device.type == "cuda":
+def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], None]) -> None:
+    reporters = [_Reporter(spec, report) for spec in specs]
+    waiting = [reporters]
+    while waiting:
+        part = waiting.pop(0)
+        started, clock = time.time(), time.perf_counter()
+        # The next try is made outside of the handler: the error holds all that the last one had allocated.
+        error = _attempt(part, room, started)
+        if error is None:
+            continue
+        if room.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(part) > 1:
+            log.warning("a pack of %d runs failed, halves are tried:\n%s", len(part), error)
+            half = len(part) // 2
+            waiting[:0] = [part[:half], part[half:]]
+            continue
+        spec, fit = part[0].spec, Fit(history=part[0].history)
+        log.warning("%s failed:\n%s", spec.name, error)
+        seconds = time.perf_counter() - clock
+        report(_record(spec, fit, None, (started, seconds), _environment(room.device), error))
+
+
+def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float) -> str | None:
+    """Train runs together and report their records; returns the traceback if that raises, and then reports none."""
+    specs, clock = [reporter.spec for reporter in part], time.perf_counter()
+    if room.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
         dataset = _dataset(specs[0].config.data, specs[0].data_digest)
-        trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, device)
-        fits = trainer.fit(lambda cell, metrics: reporters[cell](metrics))
-    except Exception:  # whatever a run raises is its stored outcome
-        if len(specs) > 1:
-            log.warning("a pack of %d runs failed, halves are tried:\n%s", len(specs), traceback.format_exc())
-            half = len(specs) // 2
-            for part in (specs[:half], specs[half:]):
-                _run(part, device, report)
-            return
-        error = traceback.format_exc()
-        log.warning("%s failed:\n%s", specs[0].name, error)
-        seconds = time.perf_counter() - clock
-        report(
-            _record(specs[0], Fit(history=reporters[0].history), None, (started, seconds), _environment(device), error)
-        )
-        return
+        if len(specs) > 1 and len(specs) > (most := room.runs(specs[0].config, dataset)):
+            raise _TooLarge(f"memory for {most} runs")
+        for reporter in part:
+            reporter.start(started)
+        trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, room.device)
+        fits = trainer.fit(lambda cell, metrics: part[cell](metrics))
+    except Exception as error:  # whatever a run raises is its stored outcome
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            room.exceeded(len(specs))
+        return traceback.format_exc()
     # Each run has its share of the clock.
-    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(device)
-    for spec, fit in zip(specs, fits, strict=True):
-        report(_record(spec, fit, dataset, (started, seconds), environment, None))
+    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device)
+    for reporter, fit in zip(part, fits, strict=True):
+        reporter.report(_record(reporter.spec, fit, dataset, (started, seconds), environment, None))
+    return None
 
 
 def _record(
@@ -97,16 +125,22 @@ def _record(
 
 
 class _Reporter:
-    """Keeps the history and sends it in pieces, at most every ``PROGRESS_SECONDS``."""
+    """Keeps the history of a run and sends it in pieces, at most every ``PROGRESS_SECONDS``; each epoch once."""
 
-    def __init__(self, spec: RunSpec, report: Callable[[Message], None], started: float) -> None:
-        self.spec, self.report, self.started = spec, report, started
+    def __init__(self, spec: RunSpec, report: Callable[[Message], None]) -> None:
+        self.spec, self.report = spec, report
         self.history: list[Metrics] = []
         self.sent, self.sent_at = 0, time.monotonic()
+        self.started = 0.0
+
+    def start(self, started: float) -> None:
+        """The run starts, perhaps anew: it will be as before."""
+        self.history = []
+        self.started = self.started or started
 
     def __call__(self, metrics: Metrics) -> None:
         self.history.append(metrics)
-        if time.monotonic() - self.sent_at > PROGRESS_SECONDS:
+        if len(self.history) > self.sent and time.monotonic() - self.sent_at > PROGRESS_SECONDS:
             self.report(Progress(self.spec.run_key, self.started, self.sent, tuple(self.history[self.sent :])))
             self.sent, self.sent_at = len(self.history), time.monotonic()
 

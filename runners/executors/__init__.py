@@ -47,11 +47,15 @@ class ExecutorError(RuntimeError):
 
 
 class Executor(Protocol):
-    """Runs packs somewhere, as long as it is entered as a context; ``jobs`` of them at once."""
+    """Runs packs somewhere, as long as it is entered as a context."""
 
     @property
     def jobs(self) -> int:
         """Packs at once."""
+
+    @property
+    def gpu(self) -> bool:
+        """Whether each of them has a GPU, or a share of one."""
 
     def __enter__(self) -> Self:
         """Make ready.

@@ -5,6 +5,7 @@ from typing import Self
 
 from ablations.record import RunRecord
 from runners.executors import Exploration, Message, Report, bayes
+from runners.machine import gpus
 from runners.planner import Pack
 
 
@@ -12,6 +13,11 @@ class InProcess:
     """The executor without processes."""
 
     jobs = 1
+
+    @property
+    def gpu(self) -> bool:
+        """Whether this machine has one."""
+        return gpus() > 0
 
     def __enter__(self) -> Self:
         """Nothing to make ready."""
@@ -52,5 +58,5 @@ def _run(pack: Pack, report: Report) -> list[RunRecord]:
         if isinstance(message, RunRecord):
             records.append(message)
 
-    run_pack(pack, pass_on)
+    run_pack(pack, 1.0, pass_on)
     return records

@@ -52,8 +52,15 @@ class RayTune:
 
     @property
     def jobs(self) -> int:
-        """Trials at once."""
-        return self.limit or int(ray.cluster_resources().get("CPU", 1))
+        """Trials at once: as many as there are cores and shares of GPUs, and no more than the limit."""
+        resources = ray.cluster_resources()
+        room = self.limit or int(resources.get("CPU", 1))
+        return max(1, min(room, int(resources["GPU"] / self.gpus_per_trial))) if self.gpu else room
+
+    @property
+    def gpu(self) -> bool:
+        """Whether trials ask for GPUs and there are any."""
+        return self.gpus_per_trial > 0 and ray.cluster_resources().get("GPU", 0) > 0
 
     def __enter__(self) -> Self:
         """Start Ray on this machine, or join the cluster.
@@ -102,8 +109,9 @@ class RayTune:
 
     def _tune(self, kind: "_Kind", space: dict[str, Any], config: tune.TuneConfig, report: Report) -> None:
         inbox = _Inbox(kind.pack)
-        gpus = self.gpus_per_trial if ray.cluster_resources().get("GPU", 0) else 0
-        trainable = tune.with_parameters(_trial, kind=kind)
+        gpus = self.gpus_per_trial if self.gpu else 0
+        share = min(1.0, gpus) if gpus else 1 / self.jobs
+        trainable = tune.with_parameters(_trial, kind=kind, share=share)
         # Tune prints a banner even where it is told to be silent.
         silent = contextlib.redirect_stdout(io.StringIO())
         with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
@@ -131,7 +139,7 @@ class _Kind:
     score: Callable[[Sequence[RunRecord]], float]
 
 
-def _trial(config: dict[str, Any], kind: _Kind) -> None:
+def _trial(config: dict[str, Any], kind: _Kind, share: float) -> None:
     from runners.trial import run_pack
 
     records: list[RunRecord] = []
@@ -141,7 +149,7 @@ def _trial(config: dict[str, Any], kind: _Kind) -> None:
             records.append(message)
         tune.report({MESSAGE: message, SCORE: kind.score(records)})
 
-    run_pack(kind.pack(config), report)
+    run_pack(kind.pack(config), share, report)
 
 
 def _require_reachable(address: str) -> None:

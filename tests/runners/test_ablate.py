@@ -223,7 +223,9 @@ def test_a_failed_run_is_stored_and_tried_again(folder: Path, monkeypatch: pytes
     assert statuses == ["FAILED"] * 2 + ["FINISHED"] * 5
 
 
-@pytest.mark.parametrize(("pack", "packs"), [("off", "8 packs of up to 1"), ("3", "4 packs of up to 3")])
+@pytest.mark.parametrize(
+    ("pack", "packs"), [("off", "8 packs of up to 1"), ("3", "4 packs of up to 2"), ("4", "2 packs of up to 4")]
+)
 def test_the_size_of_packs_can_be_chosen(folder: Path, pack: str, packs: str) -> None:
     assert f"to run: 8 runs in {packs}" in ablate(write(folder, SMOKE), "--dry-run", "--pack", pack).output
 

@@ -8,7 +8,8 @@ import pytest
 
 from ablations.study import Study, load
 from model.base import DataError
-from runners import planner, provenance
+from runners import machine, planner, provenance
+from runners.planner import Slots
 from runners.provenance import code_digest
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ def test_a_run_carries_the_configuration_of_its_cell(study: Study) -> None:
 
 def test_packs_hold_every_run_once(study: Study) -> None:
     runs = planner.missing_runs(study, planner.make_plan(study), ())
-    assert [run for pack in planner.make_packs(runs, 2, 1) for run in pack.runs] == runs
+    assert [run for pack in planner.make_packs(runs, Slots(2, largest=1)) for run in pack.runs] == runs
 
 
 def test_the_code_digest_ignores_comments_and_docstrings_alone(tmp_path: Path) -> None:
@@ -125,8 +126,8 @@ def test_uncommitted_code_is_noted_with_files_that_git_does_not_know(tmp_path: P
 
 def test_packs_hold_runs_of_one_seed_that_differ_inside_the_loss(study: Study) -> None:
     runs = planner.missing_runs(study, planner.make_plan(study), ())
-    packs = planner.make_packs(runs, 2, 10)
-    assert [len(pack.runs) for pack in packs] == [10, 10, 10, 10, 10, 10, 4] * 5
+    packs = planner.make_packs(runs, Slots(2, largest=10))
+    assert [len(pack.runs) for pack in packs] == [9, 9, 9, 9, 9, 9, 10] * 5
     assert [run for pack in packs for run in pack.runs] == runs
     assert all(len({(run.seed, run.config.pack_key()) for run in pack.runs}) == 1 for pack in packs)
 
@@ -134,14 +135,40 @@ def test_packs_hold_runs_of_one_seed_that_differ_inside_the_loss(study: Study) -
 def test_runs_that_cannot_be_together_are_in_packs_of_their_own() -> None:
     mixed = load(ROOT / "ablations" / "architecture.yaml")
     runs = planner.missing_runs(mixed, planner.make_plan(mixed), ())
-    packs = planner.make_packs(runs, 2, 16)
+    packs = planner.make_packs(runs, Slots(2, largest=16))
     assert {len(pack.runs) for pack in packs} == {1}
     assert sorted(run.run_key for pack in packs for run in pack.runs) == sorted(run.run_key for run in runs)
 
 
-@pytest.mark.parametrize(("runs", "jobs", "size"), [(320, 2, 16), (8, 2, 2), (1, 2, 1), (64, 16, 2), (40, 2, 10)])
-def test_a_pack_is_as_large_as_pays_and_leaves_two_for_every_job(runs: int, jobs: int, size: int) -> None:
-    assert planner.pack_size(runs, jobs) == size
+@pytest.mark.parametrize(
+    ("runs", "slots", "size"),
+    [
+        (320, Slots(2), 16),
+        (8, Slots(2), 2),
+        (1, Slots(2), 1),
+        (64, Slots(16), 2),
+        (40, Slots(2), 10),
+        (320, Slots(4, gpu=True), 40),
+        (3000, Slots(4, gpu=True), 64),
+        (320, Slots(4, gpu=True, largest=7), 7),
+    ],
+)
+def test_a_pack_is_as_large_as_pays_and_leaves_two_for_every_job(
+    study: Study, runs: int, slots: Slots, size: int
+) -> None:
+    run = planner.missing_runs(study, planner.make_plan(study), ())[0]
+    assert slots.most(run, runs) == size
+
+
+def test_packs_of_a_group_are_of_about_the_same_size(study: Study) -> None:
+    runs = planner.missing_runs(study, planner.make_plan(study), ())[:65]
+    assert [len(pack.runs) for pack in planner.make_packs(runs, Slots(1, largest=60))] == [32, 32, 1]
+
+
+@pytest.mark.parametrize(("visible", "gpus"), [("0,1", 2), ("", 0), ("-1", 0), ("GPU-1a2b", 1)])
+def test_gpus_are_those_that_the_environment_shows(monkeypatch: pytest.MonkeyPatch, visible: str, gpus: int) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == gpus
 
 
 def test_large_batches_are_packed_only_when_asked(tmp_path: Path) -> None:
@@ -149,5 +176,6 @@ def test_large_batches_are_packed_only_when_asked(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(text)
     large = load(tmp_path / "m.yaml", ["training.batch_size=17"])
     runs = planner.missing_runs(large, planner.make_plan(large), ())
-    assert {len(pack.runs) for pack in planner.make_packs(runs, 2)} == {1}
-    assert max(len(pack.runs) for pack in planner.make_packs(runs, 2, 4)) == 4
+    assert {len(pack.runs) for pack in planner.make_packs(runs, Slots(2))} == {1}
+    assert max(len(pack.runs) for pack in planner.make_packs(runs, Slots(2, gpu=True))) > 1
+    assert max(len(pack.runs) for pack in planner.make_packs(runs, Slots(2, largest=4))) == 4

@@ -1,0 +1,44 @@
+"""What a cell of a pack takes of a device's memory."""
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+
+from model.config import RunConfig
+from model.data import TRAIN, Dataset
+from model.training import Trainer
+
+# Of a parameter: itself, its gradient, two moments of Adam, and the copy of the chosen epoch.
+COPIES = 5
+# Of what is kept for the backward pass: itself, and as much again for the gradients that replace it.
+PASSES = 2
+
+
+def cell_bytes(config: RunConfig, dataset: Dataset) -> int:
+    """Bytes that each cell of a pack takes at its largest step.
+
+    ``COPIES x parameters + PASSES x saved``: what autograd saves is counted in a step of one cell, made on the host, on
+    the longest dialogues that a batch can have. The data and the masks are shared by all cells, but counted with
+    each, so that the estimate is from above.
+
+    Args:
+        config: of a cell; all that may be packed with it take the same.
+        dataset: standardised.
+    """
+    trainer = Trainer([config], dataset, 0, torch.device("cpu"))
+    dialogues = dataset.dialogues(TRAIN)
+    longest = dialogues[dataset.length[dialogues].argsort()[::-1][: config.training.batch_size]]
+    saved: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    parameters = list(trainer.networks.state.values())
+    with saved_tensors_hooks(count, lambda tensor: tensor):
+        terms = trainer.forward(trainer.data.batch(longest, config.model.graph), trainer.objective.views)[0]
+    for parameter in parameters:
+        saved.pop(parameter.untyped_storage().data_ptr(), None)
+    del terms
+    return COPIES * sum(value.nbytes for value in parameters) + PASSES * sum(saved.values())

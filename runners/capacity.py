@@ -1,0 +1,44 @@
+"""How many runs are trained together on this process's device: by memory, and by what has been seen."""
+
+import functools
+
+import psutil
+import torch
+
+from model.config import RunConfig
+from model.data import Dataset
+from model.memory import cell_bytes
+
+USED = 0.8  # of the memory that is free: what is not a cell's own, and fragments, take the rest
+
+
+class Capacity:
+    """The most runs of a pack: measured once, less after a pack was too large."""
+
+    def __init__(self, device: torch.device, share: float) -> None:
+        """Of the ``share`` of a device that this process may use."""
+        self.device, self.share = device, share
+        self.most: int | None = None
+
+    def runs(self, config: RunConfig, dataset: Dataset) -> int:
+        """For the configuration of any of the runs, and its data, standardised."""
+        if self.most is None:
+            self.most = max(1, int(USED * self._free() / cell_bytes(config, dataset)))
+        return self.most
+
+    def exceeded(self, runs: int) -> None:
+        """So many, more than one, did not fit."""
+        self.most = min(self.most or runs, -(-runs // 2))
+
+    def _free(self) -> float:
+        """Bytes."""
+        if self.device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self.device)
+            return min(free, self.share * total)
+        return self.share * float(psutil.virtual_memory().available)
+
+
+@functools.lru_cache(maxsize=16)
+def capacity(pack_key: str, device: torch.device, share: float) -> Capacity:  # noqa: ARG001
+    """For runs that may be trained together; kept for the life of the process, which trains many packs."""
+    return Capacity(device, share)

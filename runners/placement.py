@@ -1,0 +1,77 @@
+"""Where the command line says that runs are to be executed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ablations.problems import MatrixError
+from runners import machine
+
+if TYPE_CHECKING:
+    from runners.executors import Executor
+    from runners.planner import Slots
+
+
+class ExecutorName(StrEnum):
+    """Where runs are executed."""
+
+    RAY = "ray"
+    INPROCESS = "inprocess"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Options of the command line.
+
+    Attributes:
+        name: of the executor.
+        jobs: trials at once; None for as many as there is room for.
+        address: of a Ray cluster; None for this machine.
+        gpus_per_trial: share of a GPU that a trial asks for where there is one.
+        pack: ``auto``, ``off`` or a number of runs.
+    """
+
+    name: ExecutorName
+    jobs: int | None
+    address: str | None
+    gpus_per_trial: float
+    pack: str
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            MatrixError: with the options named.
+        """
+        if self.name is ExecutorName.INPROCESS and (self.jobs or self.address):
+            raise MatrixError(
+                "--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray"
+            )
+        if self.pack not in ("auto", "off") and not (self.pack.isdecimal() and int(self.pack)):
+            raise MatrixError(f"--pack {self.pack}: write auto, off, or a number of runs (16)")
+
+    @property
+    def largest(self) -> int | None:
+        """Most runs of a pack; None for what is worth it."""
+        return {"auto": None, "off": 1}[self.pack] if self.pack in ("auto", "off") else int(self.pack)
+
+    def executor(self) -> "Executor":
+        """Ready to be entered."""
+        if self.name is ExecutorName.INPROCESS:
+            from runners.executors.inprocess import InProcess
+
+            return InProcess()
+        from runners.executors.ray_tune import RayTune
+
+        return RayTune(self.jobs or (None if self.address else machine.cores()), self.address, self.gpus_per_trial)
+
+    def slots(self) -> "Slots":
+        """Of this machine, for a dry run; those of a cluster are known when it is joined."""
+        from runners.planner import Slots
+
+        gpus = machine.gpus() if self.gpus_per_trial else 0
+        if self.name is ExecutorName.INPROCESS:
+            return Slots(1, gpus > 0, self.largest)
+        room = self.jobs or machine.cores()
+        shares = int(gpus / self.gpus_per_trial) if gpus else room
+        return Slots(max(1, min(room, shares)), gpus > 0, self.largest)

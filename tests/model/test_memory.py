@@ -1,0 +1,40 @@
+"""The estimate of what a cell takes is near what packs take."""
+
+import subprocess
+import sys
+
+import pytest
+
+from model.config import RunConfig
+from model.memory import cell_bytes
+
+SIZES = {"fusion": {"kind": "auto_fusion", "projection": 200, "hidden": 1024, "latent": 256}, "graph": {"hidden": 64}}
+CONFIG = {"data": {"kind": "synthetic", "dialogues": 40}, "model": SIZES, "training": {"batch_size": 16, "epochs": 1}}
+PEAK = """
+import resource, sys, torch
+from model.config import RunConfig
+from model.training import Trainer
+torch.set_num_threads(1)
+config = RunConfig.model_validate_json(sys.argv[1])
+Trainer([config] * int(sys.argv[2]), config.data.load().standardised(), 0, torch.device("cpu")).fit()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+
+
+def peak(cells: int) -> int:
+    config = RunConfig.model_validate(CONFIG).model_dump_json()
+    done = subprocess.run([sys.executable, "-c", PEAK, config, str(cells)], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_the_estimate_is_near_what_a_cell_adds_to_the_peak() -> None:
+    config = RunConfig.model_validate(CONFIG)
+    each = (peak(8) - peak(2)) / 6
+    assert cell_bytes(config, config.data.load().standardised()) == pytest.approx(each, rel=0.3)
+
+
+def test_the_estimate_grows_with_the_batch() -> None:
+    config = RunConfig.model_validate(CONFIG)
+    dataset = config.data.load().standardised()
+    small = config.model_copy(update={"training": config.training.model_copy(update={"batch_size": 2})})
+    assert cell_bytes(small, dataset) < cell_bytes(config, dataset)
