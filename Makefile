@@ -8,7 +8,7 @@ PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: ablate studies report ui test test-slow benchmark clean
+.PHONY: ablate studies report ui test test-slow benchmark gpu-check clean
 
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
@@ -46,6 +46,11 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.weighting
 	$(BIN)/python -m benchmarks.packs
 	$(BIN)/python -m benchmarks.study
+
+# Needs torch (2.11 or later), torch-geometric, numpy, scikit-learn and pydantic, no more: PYTHON=python3 make gpu-check
+gpu-check:                     ## packs against single runs on this machine's GPU: the same results, and how much faster
+	$(PYTHON) -m benchmarks.parity
+	$(PYTHON) -m benchmarks.packs
 
 clean:                         ## all that can be made again, except the results
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
