@@ -43,7 +43,8 @@ def _of_cells(study: StudyRuns) -> Table:
     dev, test = candidates(study, column)
     if dev.empty or len(dev.columns) == 1:
         why = "no two cells finished with the same seeds" if len(plan.cells) > 1 else "the study has one cell"
-        return Table("choice", pd.DataFrame(), pd.DataFrame(), f"Study {plan.study}. Nothing to choose: {why}.")
+        nothing = pd.DataFrame(columns=["cell"])
+        return Table("choice", nothing, nothing, f"Study {plan.study}. Nothing to choose: {why}.")
     names = pd.Series({cell.cell_id: cell.name for cell in plan.cells})
     chosen, fresh = best(dev, metric.direction), cross_fitted(dev, test, metric.direction)
     long = test.melt(var_name="cell", value_name="score")

@@ -93,7 +93,7 @@ def _row(quantity: str, parts: tuple[Array, Array, int]) -> dict[str, object]:
 
 
 def _readable(numbers: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    return pd.DataFrame(list(_rows(numbers, baseline)))
+    return pd.DataFrame(list(_rows(numbers, baseline)), columns=None if len(numbers) else ["cell"])
 
 
 def _rows(numbers: pd.DataFrame, baseline: str) -> Iterator[dict[str, str]]:

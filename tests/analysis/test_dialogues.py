@@ -198,4 +198,9 @@ def test_runs_that_are_gone_leave_the_rest(tmp_path: Path) -> None:
     client.delete_run(baseline.iloc[1])
     none = variance_table(reader, reader.load("tiny"))
     assert set(none.numbers["quantity"]) == {"mean"}
-    none.write(tmp_path)
+    for _, row in reader.load("tiny").frame.dropna(subset=["run_id"]).iterrows():
+        client.delete_run(row["run_id"])
+    empty = variance_table(reader, reader.load("tiny"))
+    empty.write(tmp_path)
+    assert empty.numbers.empty
+    assert "INCOMPLETE: of 8 planned runs 8 missing" in (tmp_path / "variance.md").read_text()
