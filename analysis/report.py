@@ -41,7 +41,7 @@ def main(
     try:
         store = Store(tracking_uri)
         runs = store.load(study)
-        _require_folder(folder)
+        require_folder(folder)
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
@@ -53,7 +53,8 @@ def main(
         typer.echo(str(path))
 
 
-def _require_folder(folder: Path) -> None:
+def require_folder(folder: Path) -> None:
+    """Make the folder, or raise a ``StudyError`` that says why it cannot be."""
     from analysis.runs import StudyError
 
     try:
@@ -65,16 +66,18 @@ def _require_folder(folder: Path) -> None:
 def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
     """Write everything to an existing folder; returns the files."""
     from analysis.breakdown import breakdown_table
+    from analysis.choice import choice_table
     from analysis.classes import classes_table
     from analysis.course import drawn_cells, read
     from analysis.figures import classes
     from analysis.figures.style import save, style
     from analysis.tables import cells_table, effects_table
+    from analysis.variance import variance_table
 
     _remove_last(folder)
     course, trials = read(store, runs), store.search(runs.plan.study)
     cells, by_class = cells_table(runs), classes_table(runs)
-    tables = [cells, effects_table(runs), by_class]
+    tables = [cells, effects_table(runs), by_class, choice_table(runs, trials), variance_table(store, runs)]
     tables += [breakdown_table(runs, course)] if course else []
     written = [path for table in tables for path in table.write(folder)]
     with style():

@@ -16,6 +16,7 @@ from ablations.record import (
     CONFUSION_FILE,
     HISTORY_FILE,
     PLAN_FILE,
+    PREDICTIONS_FILE,
     SCHEMA,
     SEARCH_FILE,
     Kind,
@@ -115,6 +116,10 @@ class Store:
         """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
         parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))).assign(run_id=run_id) for run_id in run_ids]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+    def predictions(self, run_id: str) -> pd.DataFrame:
+        """What a finished run predicted for each test utterance, all of it as text."""
+        return pd.read_csv(io.StringIO(self._text(run_id, PREDICTIONS_FILE)), dtype=str, keep_default_na=False)
 
     def confusions(self, frame: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.DataFrame]:
         """Counts of the true (rows) and predicted classes on test, summed over the finished runs of each cell."""

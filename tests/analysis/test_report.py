@@ -17,7 +17,11 @@ from tests.runners.conftest import SMOKE, Store, run
 
 FIGURES = ["curves", "heatmap", "classes", "shares", "weights", "gradients", "modules", "cosines", "confusion"]
 FILES = {
-    *(f"{table}.{suffix}" for table in ("cells", "effects", "classes", "breakdown") for suffix in ("csv", "md", "tex")),
+    *(
+        f"{table}.{suffix}"
+        for table in ("cells", "effects", "classes", "choice", "variance", "breakdown")
+        for suffix in ("csv", "md", "tex")
+    ),
     *(f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")),
     "manifest.json",
 }
