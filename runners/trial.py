@@ -29,10 +29,6 @@ PROGRESS_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-class _TooLarge(Exception):  # noqa: N818
-    """A pack that would not fit in the memory."""
-
-
 def run_pack(pack: Pack, share: float, report: Callable[[Message], None]) -> None:
     """Train the runs of the pack and report the record of each; long runs report their progress in between.
 
@@ -67,7 +63,8 @@ def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], N
         if room.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(part) > 1:
-            log.warning("a pack of %d runs failed, halves are tried:\n%s", len(part), error)
+            if error:
+                log.warning("a pack of %d runs failed, halves are tried:\n%s", len(part), error)
             half = len(part) // 2
             waiting[:0] = [part[:half], part[half:]]
             continue
@@ -78,14 +75,17 @@ def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], N
 
 
 def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float) -> str | None:
-    """Train runs together and report their records; returns the traceback if that raises, and then reports none."""
+    """Train runs together and report their records; returns None.
+
+    If that raises, returns the traceback and reports none; if they would not fit, the same with an empty text.
+    """
     specs, clock = [reporter.spec for reporter in part], time.perf_counter()
     if room.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
         dataset = _dataset(specs[0].config.data, specs[0].data_digest)
-        if len(specs) > 1 and len(specs) > (most := room.runs(specs[0].config, dataset)):
-            raise _TooLarge(f"memory for {most} runs")
+        if len(specs) > 1 and len(specs) > room.runs(specs[0].config, dataset):
+            return ""
         for reporter in part:
             reporter.start(started)
         trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, room.device)

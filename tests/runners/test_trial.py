@@ -122,7 +122,7 @@ def test_no_epoch_is_sent_twice(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_pack_is_as_large_as_the_memory_has_room_for(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     config = pack.runs[0].config
     room = capacity.Capacity(CPU, 1.0)
-    monkeypatch.setattr(room, "_free", lambda: 10.0 * cell_bytes(config, dataset(pack)))
+    monkeypatch.setattr(room, "_room", lambda: 10.0 * cell_bytes(config, dataset(pack)))
     assert room.runs(config, dataset(pack)) == 8
     tried = limited(monkeypatch, 6, ValueError)
     records(pack, share=1e-6)
