@@ -1,0 +1,64 @@
+"""Marginal means of each factor, and the means of pairs of factors: parallel lines do not interact."""
+
+import itertools
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+LINES = ("-", "--", ":", "-.")
+MARKS = ("o", "s", "^", "v", "D", "x")
+
+
+def draw(marginal: pd.DataFrame, metric: str) -> Figure:
+    """A panel for each factor.
+
+    Args:
+        marginal: ``factor``, ``level``, ``mean``, ``low``, ``high``.
+        metric: what is on the axis.
+    """
+    factors = list(marginal["factor"].unique())
+    figure = Figure(figsize=(0.8 + 1.7 * len(factors), 2.3))
+    axes = figure.subplots(1, len(factors), sharey=True, squeeze=False)
+    for ax, factor in zip(axes.flat, factors, strict=True):
+        here = marginal[marginal["factor"] == factor]
+        place = range(len(here))
+        error = [here["mean"] - here["low"], here["high"] - here["mean"]]
+        ax.errorbar(place, here["mean"], error, color="black", marker="o", markersize=3, linewidth=0.8)
+        ax.set_xticks(place, [str(level) for level in here["level"]], rotation=30, ha="right", fontsize=7)
+        ax.set_xlim(-0.4, len(here) - 0.6)
+        ax.set_xlabel(factor)
+    axes[0, 0].set_ylabel(f"marginal mean {metric}, 95 %", fontsize=7)
+    return figure
+
+
+def interactions(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+    """Means of each pair of levels: ``a``, ``b`` (factors), ``x``, ``line`` (their levels), ``mean``."""
+    parts = []
+    for a, b in itertools.combinations(factors, 2):
+        means = frame.groupby([a, b], sort=False)["score"].mean().reset_index()
+        parts.append(means.set_axis(["x", "line", "mean"], axis=1).assign(a=a, b=b))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def draw_interactions(means: pd.DataFrame, metric: str) -> Figure:
+    """A panel for each pair of factors: levels of one on the axis, a line for each level of the other."""
+    pairs = list(dict.fromkeys(zip(means["a"], means["b"], strict=True)))
+    columns = min(3, len(pairs))
+    rows = -(-len(pairs) // columns)
+    figure = Figure(figsize=(0.8 + 2.3 * columns, 0.4 + 2.1 * rows))
+    axes = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
+    for ax, (a, b) in zip(axes, pairs, strict=False):
+        here = means[(means["a"] == a) & (means["b"] == b)]
+        levels = list(here["x"].unique())
+        looks = itertools.product(LINES, MARKS)
+        for (level, line), (style, mark) in zip(here.groupby("line", sort=False), looks, strict=False):
+            places = [levels.index(x) for x in line["x"]]
+            ax.plot(places, line["mean"], style, marker=mark, markersize=3, linewidth=0.9, label=str(level))
+        ax.set_xticks(range(len(levels)), [str(level) for level in levels], fontsize=7)
+        ax.set_xlabel(a)
+        ax.legend(title=b, fontsize=6, title_fontsize=6)
+    for ax in axes[len(pairs) :]:
+        ax.remove()
+    figure.supylabel(f"mean {metric}", fontsize=8)
+    return figure

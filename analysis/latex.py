@@ -1,0 +1,90 @@
+"""Tables and numbers for LaTeX: booktabs rules, siunitx columns, and one macro for each number."""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+NUMBER = re.compile(r"[+-]?(\d*)\.?(\d*)")
+_SPECIAL = {character: rf"\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+}
+# Numbers are aligned by siunitx where the paper loads it, else they are flush right.
+PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx if numbers are to be aligned at the decimal point
+\makeatletter
+\@ifundefined{NC@find@N}{\@ifpackageloaded{siunitx}
+  {\newcolumntype{N}[1]{S[table-format=#1]}}{\newcolumntype{N}[1]{r}}}{}
+\makeatother"""
+LOOKUP = r"""% \input this file once; \result{cells/baseline/mean} is then a number of this study. Needs no package.
+\providecommand{\result}[1]{\ifcsname result@#1\endcsname\csname result@#1\endcsname
+  \else\errmessage{no result '#1' in the study}\fi}
+"""
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+def longtable(frame: pd.DataFrame, caption: str, label: str) -> str:
+    r"""A table that may go over several pages, numbers aligned at the decimal point.
+
+    Args:
+        frame: of texts; a column with numbers is aligned, and its other texts (a dash, ``< .001``) are centred.
+        caption: text.
+        label: of the table, as ``\ref`` takes it.
+    """
+    columns = [_column(frame[name].astype(str).tolist()) for name in frame]
+    head = " & ".join(f"{{{escape(str(name))}}}" for name in frame)
+    rows = zip(*(cells for _, cells in columns), strict=True)
+    body = [" & ".join(row) + r" \\" for row in rows]
+    lines = [
+        PREAMBLE,
+        rf"\begin{{longtable}}{{{' '.join(kind for kind, _ in columns)}}}",
+        rf"\caption{{{escape(caption)}}} \label{{{label}}} \\",
+        *(r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"),
+        *(r"\toprule", rf"{head} \\", r"\midrule", r"\endhead"),
+        *(r"\bottomrule", r"\endlastfoot"),
+        *body,
+        r"\end{longtable}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _column(texts: Sequence[str]) -> tuple[str, list[str]]:
+    """Kind of a column, and its cells."""
+    numbers = [found for text in texts if text and (found := NUMBER.fullmatch(text))]
+    if not numbers:
+        return "l", [escape(text) for text in texts]
+    whole, places = (max(len(found[group]) for found in numbers) for group in (1, 2))
+    sign = "+" if any(found[0][0] in "+-" for found in numbers) else ""
+    return f"N{{{sign}{max(whole, 1)}.{places}}}", [
+        text if text and NUMBER.fullmatch(text) else f"{{{escape(text)}}}" for text in texts
+    ]
+
+
+def macros(table: str, readable: pd.DataFrame) -> str:
+    r"""One ``\newcommand`` for each cell of a table, by ``table/first column/column``.
+
+    A second row of the same name has ``(2)`` after it. The texts are those of the table, so that a number in the text
+    of a paper is the number in its table.
+    """
+    lines, seen = [], dict[str, int]()
+    for row in readable.astype(str).itertuples(index=False):
+        key = _key(row[0])
+        seen[key] = seen.get(key, 0) + 1
+        name = key if seen[key] == 1 else f"{key} ({seen[key]})"
+        for column, text in zip(list(readable)[1:], row[1:], strict=True):
+            path = f"{table}/{name}/{_key(str(column))}"
+            lines.append(rf"\expandafter\newcommand\csname result@{path}\endcsname{{{escape(text)}}}")
+    return "\n".join(lines) + "\n"
+
+
+def _key(text: str) -> str:
+    """Without what cannot stand in the name of a macro."""
+    return re.sub(r"[\\{}%#~^&$]", "", text).strip()
