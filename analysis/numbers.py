@@ -43,13 +43,13 @@ def close(first: float, second: float) -> bool:
 def _cells(old: Row, new: Row) -> Differences:
     for column in dict.fromkeys([*old, *new]):
         first, second = old.get(column), new.get(column)
-        old_number, new_number = _number(first), _number(second)
-        if old_number is None or new_number is None:
-            same = first == second
-        else:
-            same = close(old_number, new_number)
-        if not same:
+        if not _same(first, second):
             yield f"{column}: stored {_shown(first)}, recomputed {_shown(second)}"
+
+
+def _same(first: str | None, second: str | None) -> bool:
+    old, new = _number(first), _number(second)
+    return first == second if old is None or new is None else close(old, new)
 
 
 def _rows(table: Path) -> list[Row]:

@@ -104,6 +104,7 @@ def test_every_command_of_the_readme_is_tested() -> None:
             "python -m runners.ablate",
             "python -m runners.train",
             "python -m analysis.report --study loss",
+            "python -m analysis.verify paper/loss",
             "python -m model.data inspect",
         ),
         *("git clone", "cd "),
