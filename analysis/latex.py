@@ -15,7 +15,7 @@ _SPECIAL = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "–": "--",
 }
 # Numbers are aligned by siunitx where the paper loads it, else they are flush right.
-PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx if numbers are to be aligned at the decimal point
+PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx to align numbers at the decimal point
 \makeatletter
 \@ifundefined{NC@find@N}{\@ifpackageloaded{siunitx}
   {\newcolumntype{N}[1]{S[table-format=#1]}}{\newcolumntype{N}[1]{r}}}{}

@@ -4,6 +4,8 @@ python -m analysis.report --study loss --out paper/loss
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 BAD_INPUT = 2
-MANIFEST = "manifest.json"
 
 
 @app.command()
@@ -32,20 +33,26 @@ def main(
     tracking_uri: Annotated[
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")
     ] = DEFAULT_URI,
+    allow_mixed: Annotated[
+        str, typer.Option(metavar="NAMES", help="Settings that cells may differ in: epochs, select, data.")
+    ] = "",
 ) -> None:
-    """Write the tables, figures and manifest of a study. Exit code 2: no such study or store."""
+    """Write the tables, figures and manifest of a study.
+
+    Exit code 2: no such study or store, or its cells are not comparable.
+    """
     from analysis.runs import Store, StudyError
     from analysis.tables import holes_sentence
 
     folder = out or Path("paper") / study
+    allowed = [name.strip() for name in allow_mixed.split(",") if name.strip()]
     try:
         store = Store(tracking_uri)
         runs = store.load(study)
-        require_folder(folder)
+        written = write(store, runs, folder, allowed)
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
-    written = write(store, runs, folder)
     warning = holes_sentence(runs).strip()
     if warning:
         typer.echo(f"warning: {warning}", err=True)
@@ -63,38 +70,58 @@ def require_folder(folder: Path) -> None:
         raise StudyError(f"cannot write to {folder}: {error}; choose another folder with --out") from error
 
 
-def write(store: "Store", runs: "StudyRuns", folder: Path) -> list[Path]:
-    """Write everything to an existing folder; returns the files."""
+def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str] = ()) -> list[Path]:
+    """Write everything to a folder; returns the files.
+
+    Args:
+        store: where the runs are.
+        runs: the study.
+        folder: made if need be; what an earlier report wrote there is replaced.
+        allowed: settings that the cells may differ in, names of ``analysis.mixing.SETTINGS``.
+
+    Raises:
+        StudyError: the cells are not comparable, or the folder cannot be written; nothing was written.
+    """
+    from analysis import manifest
     from analysis.breakdown import breakdown_table
     from analysis.choice import choice_table
     from analysis.classes import classes_table
     from analysis.course import drawn_cells, read
     from analysis.figures import classes
     from analysis.figures.style import save, style
+    from analysis.mixing import mixtures, refuse
     from analysis.tables import cells_table, effects_table
     from analysis.variance import variance_table
 
+    study, trials = runs.plan.study, store.search(runs.plan.study)
+    mixed = mixtures(runs.plan, trials.plan if trials else None)
+    refuse(study, mixed, allowed)
+    require_folder(folder)
     _remove_last(folder)
-    course, trials = read(store, runs), store.search(runs.plan.study)
+    course = read(store, runs)
     cells, by_class = cells_table(runs), classes_table(runs)
     tables = [cells, effects_table(runs), by_class, choice_table(runs, trials), variance_table(store, runs)]
     tables += [breakdown_table(runs, course)] if course else []
-    written = [path for table in tables for path in table.write(folder)]
+    note = "".join(f" {mixture.sentence()}" for mixture in mixed)
+    written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
     with style():
         figures = {"heatmap": _heatmaps(runs, cells), "classes": classes.draw(by_class, drawn_cells(runs.plan))}
         figures |= _courses(store, runs, course) if course else {}
         for name, figure in figures.items():
             written += save(figure, folder, name) if figure else []
         written += _search(runs, trials, folder) if trials else []
-    path = folder / MANIFEST
-    document = manifest(runs) | ({"search": manifest(trials)} if trials else {})
-    document["files"] = [file.name for file in written]
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return [*written, path]
+    command = {"command": _command(study, allowed), "allow_mixed": list(allowed)}
+    return [*written, manifest.write(folder, command | manifest.manifest(runs, trials, store.runs(study)), written)]
+
+
+def _command(study: str, allowed: Sequence[str]) -> str:
+    return f"python -m analysis.report --study {study}" + (f" --allow-mixed {','.join(allowed)}" if allowed else "")
 
 
 def _remove_last(folder: Path) -> None:
     """Remove what the last report wrote: this one may have fewer figures, and an old one must not pass for new."""
+    from analysis.manifest import MANIFEST
+
     path = folder / MANIFEST
     if path.exists():
         for name in json.loads(path.read_text(encoding="utf-8")).get("files", []):
@@ -135,28 +162,6 @@ def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "dict[str, 
         "modules": matrices.draw(matrices.module_shares(course), "part of the push on a module", left_out),
         "cosines": matrices.draw(matrices.cosines(course), "cosine between gradients", left_out, lowest=-1.0),
         "confusion": matrices.draw(confusion, "predicted, as a part of what is true", left_out),
-    }
-
-
-def manifest(runs: "StudyRuns") -> dict[str, object]:
-    """What the tables come from: plan, code, data, and the id of every run."""
-    plan, frame = runs.plan, runs.frame
-    versions = sorted(
-        column for column in map(str, frame) if column.startswith("version.") or column == "mlflow.source.git.commit"
-    )
-    keep = ["run_key", "run_id", "cell", "seed", "outcome"]
-    return {
-        "study": plan.study,
-        "schema": plan.schema,
-        "plan_digest": plan.digest(),
-        "code_digest": plan.code_digest,
-        "data_digests": sorted({cell.data_digest for cell in plan.cells}),
-        "metric": plan.metric.name,
-        "baseline": plan.baseline,
-        "versions": {column: sorted(frame[column].dropna().unique()) for column in versions},
-        "planned": len(frame),
-        "outcomes": frame["outcome"].value_counts().to_dict(),
-        "runs": json.loads(frame[keep].to_json(orient="records")),
     }
 
 

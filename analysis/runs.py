@@ -1,14 +1,14 @@
-"""Reads a study from MLflow into a tidy frame. The only file that reads it."""
+"""Reads a study from the store into a tidy frame."""
 
 import contextlib
 import functools
 import io
-import os
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -19,19 +19,19 @@ from ablations.record import (
     PREDICTIONS_FILE,
     SCHEMA,
     SEARCH_FILE,
+    SQLITE,
     Kind,
     Outcome,
     Plan,
     SchemaError,
     Tag,
+    digest,
     sqlite_path,
 )
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from analysis.database import Database, StoredRun
 
 MISSING = "missing"
-PAGE = 1000
+DIGEST = {PLAN_FILE: Tag.PLAN, SEARCH_FILE: Tag.SEARCH}  # the tag that names the plan that is meant
 
 
 class StudyError(ValueError):
@@ -64,8 +64,21 @@ class StudyRuns:
         return self.frame[self.frame["outcome"] != Outcome.FINISHED]
 
 
+class Reader(Protocol):
+    """Knows the runs of a store."""
+
+    def studies(self) -> Mapping[str, str]:
+        """Id of each experiment by name."""
+
+    def runs(self, experiment: str) -> Sequence[StoredRun]:
+        """All runs of an experiment that are not deleted."""
+
+    def artifact(self, run_id: str, name: str) -> Sequence[Path]:
+        """Where a file of a run lies here; several where there are copies, none where it is not at hand."""
+
+
 class Store:
-    """An MLflow store that exists; nothing is created in it."""
+    """An MLflow store that exists; nothing is created in it. The runs of a study are read once."""
 
     def __init__(self, uri: str) -> None:
         """Open.
@@ -73,20 +86,13 @@ class Store:
         Raises:
             StudyError: there is no store, or it cannot be read.
         """
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         path = sqlite_path(uri)
         if path:
             _require_store(path)
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.client: MlflowClient = MlflowClient(f"sqlite:///{path}" if path else uri)
-            self.studies = {e.name: e.experiment_id for e in self.client.search_experiments()}
-        except MlflowException as error:
-            raise StudyError(f"the store {uri} cannot be read: {error}") from error
+        self.uri = f"{SQLITE}{path}" if path else uri
+        self.reader = Database(path) if path else _server(uri)
+        self.studies = self.reader.studies()
+        self._read: dict[str, Sequence[StoredRun]] = {}
 
     def load(self, study: str) -> StudyRuns:
         """Plan and runs of a study.
@@ -95,7 +101,7 @@ class Store:
             StudyError: there is no such study, or it has no plan that this version reads.
         """
         run = self._study_run(study)
-        if Tag.PLAN not in run.data.tags and Tag.SEARCH in run.data.tags:
+        if Tag.PLAN not in run.tags and Tag.SEARCH in run.tags:
             raise StudyError(f"the search of the study '{study}' has no winner yet: run its matrix again")
         return self._planned(study, run, PLAN_FILE, Kind.CELL)
 
@@ -106,11 +112,25 @@ class Store:
             StudyError: there is no such study, or it has no plan that this version reads.
         """
         run = self._study_run(study)
-        if Tag.SEARCH not in run.data.tags:
+        if Tag.SEARCH not in run.tags:
             return None
         trials = self._planned(study, run, SEARCH_FILE, Kind.SEARCH)
         kept = [column for column in trials.frame if not str(column).startswith("test/")]
         return StudyRuns(trials.plan, trials.frame[kept])
+
+    def runs(self, study: str) -> Sequence[StoredRun]:
+        """Every run of a study: also failed and killed ones, and those of other code, data or cells.
+
+        Raises:
+            StudyError: there is no such study, or it cannot be read.
+        """
+        if study not in self.studies:
+            known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
+            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
+        if study not in self._read:
+            with refusals(self.uri):
+                self._read[study] = self.reader.runs(self.studies[study])
+        return self._read[study]
 
     def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
@@ -134,56 +154,68 @@ class Store:
     def _confusion(self, run_id: str) -> pd.DataFrame:
         return pd.read_csv(io.StringIO(self._text(run_id, CONFUSION_FILE)), index_col=0)
 
-    def _study_run(self, study: str) -> "Run":
-        if study not in self.studies:
-            known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
-            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
-        runs = self.client.search_runs([self.studies[study]], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
+    def _study_run(self, study: str) -> StoredRun:
+        runs = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == Kind.STUDY]
         if not runs:
             raise StudyError(f"the experiment '{study}' has no plan: it was not made by runners.ablate")
         return runs[0]
 
-    def _planned(self, study: str, run: "Run", file: str, kind: Kind) -> StudyRuns:
+    def _planned(self, study: str, run: StoredRun, file: str, kind: Kind) -> StudyRuns:
         plan = self._plan(study, run, file)
-        return StudyRuns(plan, _frame(plan, {r.data.tags.get(Tag.RUN_KEY, ""): r for r in self._runs(study, kind)}))
+        # Complete ones last, so that they win over failed tries of the same run.
+        found = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == kind]
+        _refuse_duplicates([run for run in found if run.status == "FINISHED"])
+        found.sort(key=lambda run: (run.status == "FINISHED", run.started, run.run_id))
+        return StudyRuns(plan, _frame(plan, {run.tags.get(Tag.RUN_KEY, ""): run for run in found}))
 
-    def _plan(self, study: str, run: "Run", file: str) -> Plan:
+    def _plan(self, study: str, run: StoredRun, file: str) -> Plan:
+        """The plan that the run's tag names: of a copied store, the one beside it may be of another time."""
+        texts = self._texts(run.run_id, file)
+        named = [text for text in texts if digest(json.loads(text)) == run.tags[DIGEST[file]]]
+        if not named:
+            what = "is not the one that the store names; was another copy of the store run?" if texts else "is gone."
+            raise StudyError(f"study '{study}': its {file} {what} Run its matrix again")
         try:
-            return Plan.decode(self._text(run.info.run_id, file))
-        except OSError as error:
-            raise StudyError(f"study '{study}': its plan is gone ({error}); was the store's folder moved?") from error
+            return Plan.decode(named[0])
         except SchemaError as error:
             raise StudyError(f"study '{study}': {error}; this is schema {SCHEMA}") from error
 
-    def _runs(self, study: str, kind: Kind) -> Iterator["Run"]:
-        """Runs of a kind, complete ones last, so that they win over failed tries of the same run."""
-        token, found = "", []
-        while True:
-            condition = f"tags.`{Tag.KIND}` = '{kind}'"
-            page = self.client.search_runs([self.studies[study]], condition, max_results=PAGE, page_token=token or None)
-            found += page
-            token = page.token
-            if not token:
-                break
-        _refuse_duplicates([run for run in found if run.info.status == "FINISHED"])
-        yield from sorted(found, key=lambda run: (run.info.status == "FINISHED", run.info.start_time))
-
     def _text(self, run_id: str, name: str) -> str:
-        return Path(self.client.download_artifacts(run_id, name)).read_text(encoding="utf-8")
+        texts = self._texts(run_id, name)
+        if not texts:
+            raise StudyError(f"the run {run_id} has no {name} any more; was a part of the store's folder deleted?")
+        return texts[0]
+
+    def _texts(self, run_id: str, name: str) -> list[str]:
+        with refusals(self.uri):
+            return [path.read_text(encoding="utf-8") for path in self.reader.artifact(run_id, name)]
 
 
-def _refuse_duplicates(finished: "Sequence[Run]") -> None:
+@contextlib.contextmanager
+def refusals(uri: str) -> Iterator[None]:
+    """What a store answers when it cannot be read, as one message."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StudyError(f"the store {uri} cannot be read: {error}") from error
+
+
+def _server(uri: str) -> Reader:
+    from analysis.server import Server
+
+    return Server(uri)
+
+
+def _refuse_duplicates(finished: Sequence[StoredRun]) -> None:
     by_key: dict[str, str] = {}
     for run in finished:
-        other = by_key.setdefault(run.data.tags[Tag.RUN_KEY], run.info.run_id)
-        if other != run.info.run_id:
-            raise StudyError(
-                f"the runs {other} and {run.info.run_id} are the same run, finished twice: delete one of them"
-            )
+        other = by_key.setdefault(run.tags[Tag.RUN_KEY], run.run_id)
+        if other != run.run_id:
+            raise StudyError(f"the runs {other} and {run.run_id} are the same run, finished twice: delete one of them")
 
 
 def _require_store(path: Path) -> None:
-    """MLflow would make a store of any file, or of none."""
+    """SQLite would take any file."""
     if not path.is_file():
         raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
     try:
@@ -193,7 +225,7 @@ def _require_store(path: Path) -> None:
         raise StudyError(f"{path} is no MLflow store: {error}") from error
 
 
-def _frame(plan: Plan, runs: Mapping[str, "Run"]) -> pd.DataFrame:
+def _frame(plan: Plan, runs: Mapping[str, StoredRun]) -> pd.DataFrame:
     rows = []
     for key, (cell, seed) in plan.run_keys().items():
         row: dict[str, Any] = {"cell": cell.cell_id, "name": cell.name, "seed": seed, "run_key": key}
@@ -202,16 +234,12 @@ def _frame(plan: Plan, runs: Mapping[str, "Run"]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _outcome(run: "Run | None") -> dict[str, Any]:
+def _outcome(run: StoredRun | None) -> dict[str, Any]:
     if run is None:
         return {"run_id": None, "outcome": MISSING}
-    ended = run.info.status in ("FINISHED", "FAILED")
-    outcome = run.data.tags.get(Tag.OUTCOME, MISSING) if ended else MISSING
-    final = (
-        {k: v for k, v in run.data.metrics.items() if k.startswith(("test/", "best/"))}
-        if outcome == Outcome.FINISHED
-        else {}
-    )
-    seconds = (run.info.end_time - run.info.start_time) / 1000 if ended else float("nan")
-    versions = {k: v for k, v in run.data.tags.items() if k.startswith("version.") or k == "mlflow.source.git.commit"}
-    return {"run_id": run.info.run_id, "outcome": str(outcome), "seconds": seconds, **final, **versions}
+    ended = run.status in ("FINISHED", "FAILED")
+    outcome = run.tags.get(Tag.OUTCOME, MISSING) if ended else MISSING
+    final = run.final if outcome == Outcome.FINISHED else {}
+    seconds = run.seconds if ended else float("nan")
+    versions = {k: v for k, v in run.tags.items() if k.startswith("version.") or k == "mlflow.source.git.commit"}
+    return {"run_id": run.run_id, "outcome": str(outcome), "seconds": seconds, **final, **versions}

@@ -105,6 +105,7 @@ def test_every_command_of_the_readme_is_tested() -> None:
             "python -m runners.train",
             "python -m analysis.report --study loss",
             "python -m analysis.across --studies presets,presets_mosi,presets_meld",
+            "python -m analysis.verify paper/loss",
             "python -m model.data inspect",
         ),
         *("git clone", "cd "),

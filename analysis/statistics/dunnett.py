@@ -29,8 +29,9 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
     """
     seen = frame.dropna(subset=["score"])
     others = [cell for cell in frame["cell"].unique() if cell != baseline]
-    compared = [cell for cell in others if cell in set(seen["cell"])]
-    if baseline not in set(seen["cell"]) or not compared:
+    scored = set(seen["cell"])
+    compared = [cell for cell in others if cell in scored]
+    if baseline not in scored or not compared:
         return pd.DataFrame(np.nan, index=pd.Index(others, name="cell"), columns=["difference", "low", "high", "p"])
     compared, difference, covariance, df = _fit(seen, baseline, compared)
     result = pd.DataFrame({"difference": difference}, index=pd.Index(compared, name="cell"))

@@ -1,0 +1,71 @@
+"""Asks a server, or another database than SQLite, for runs. The only file here that knows MLflow."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.database import StoredRun
+from analysis.runs import StudyError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+PAGE = 1000
+
+
+class Server:
+    """Anything that MLflow has a client for."""
+
+    def __init__(self, uri: str) -> None:
+        """Connect.
+
+        Raises:
+            StudyError: it cannot be reached; as in all methods.
+        """
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+        self.uri = uri
+        with self._refusals():
+            from mlflow import MlflowClient
+
+            self.client: MlflowClient = MlflowClient(uri)
+
+    def studies(self) -> Mapping[str, str]:
+        """Id of each experiment by name."""
+        with self._refusals():
+            return {e.name: e.experiment_id for e in self.client.search_experiments()}
+
+    def runs(self, experiment: str) -> Sequence[StoredRun]:
+        """All runs of an experiment that are not deleted."""
+        found: list[Run] = []
+        token: str | None = ""
+        with self._refusals():
+            while token is not None:
+                page = self.client.search_runs([experiment], max_results=PAGE, page_token=token or None)
+                found += page
+                token = page.token or None
+        return [_stored(run) for run in found]
+
+    def artifact(self, run_id: str, name: str) -> Sequence[Path]:
+        """Where a file of a run lies, after it was fetched."""
+        with self._refusals():
+            return [Path(self.client.download_artifacts(run_id, name))]
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+            raise StudyError(f"the store {self.uri} cannot be read: {error}") from error
+
+
+def _stored(run: "Run") -> StoredRun:
+    info, data = run.info, run.data
+    final = {key: value for key, value in data.metrics.items() if key.startswith(("test/", "best/"))}
+    return StoredRun(info.run_id, info.status, info.start_time, info.end_time, data.tags, final)
