@@ -32,6 +32,9 @@ def main(
     matrix: Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
     seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add seeds, up to 30 in all, to contrasts that are not decided.")
+    ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")
     ] = None,
@@ -68,18 +71,14 @@ def main(
     from runners.executors import ExecutorError
 
     try:
-        if executor is ExecutorName.INPROCESS and (jobs or address):
-            raise MatrixError(
-                "--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray"
-            )
+        at_once = AtOnce(_trials(executor, jobs, address), _largest(pack))
         uri = store.absolute(tracking_uri)
-        study = load(matrix, set_ or [], _seeds(seeds))
+        study = load(matrix, set_ or [], _seeds(seeds), until_decided)
         plan = planner.make_plan(study)
         if dry_run:
-            trials = 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
-            return print_state(Console(), uri, study, plan, AtOnce(trials, _largest(pack)))
-        console, largest = Console(stderr=True), _largest(pack)
-        driver = Driver(uri, _executor(executor, jobs, address, gpus_per_trial), console, largest)
+            return print_state(Console(), uri, study, plan, at_once)
+        runner = _executor(executor, jobs, address, gpus_per_trial)
+        driver = Driver(uri, runner, Console(stderr=True), at_once.largest)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -110,6 +109,15 @@ def _largest(pack: str) -> int | None:
     if not pack.isdecimal() or int(pack) < 1:
         raise MatrixError(f"--pack {pack}: write auto, off, or a number of runs (16)")
     return int(pack)
+
+
+def _trials(executor: ExecutorName, jobs: int | None, address: str | None) -> int:
+    """Trials at once."""
+    from ablations.problems import MatrixError
+
+    if executor is ExecutorName.INPROCESS and (jobs or address):
+        raise MatrixError("--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray")
+    return 1 if executor is ExecutorName.INPROCESS else jobs or _cores()
 
 
 def _executor(name: ExecutorName, jobs: int | None, address: str | None, gpus_per_trial: float) -> "Executor":
