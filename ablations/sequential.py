@@ -17,7 +17,7 @@ which has the true mean at all n together with probability 1 - a; as long as r >
 Of m contrasts each gets a = alpha / m (Bonferroni; it needs no independence, and contrasts with one baseline have
 none). So with probability 1 - alpha all intervals of all contrasts hold at every number of seeds, and every claim is
 read off an interval: better or worse where it excludes 0, equivalent where it lies within the smallest effect of
-interest. Holm's steps on the largest E of each contrast would decide the last ones some seeds earlier, but would
+interest. Holm's steps on the largest E of each contrast would decide the last ones half a seed earlier, but would
 leave signs, intervals and "equivalent" outside of the guarantee. E-values are not averaged over contrasts (e-Holm of
 Vovk and Wang 2021): where contrasts stop at different times only the largest E of each is safe, and a mean of these is
 no e-value (Tavyrikov, Goeman and de Heide 2025, "Carefree multiple testing with e-processes"). The guarantee is of the

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 COLOURS = {"better": "tab:green", "worse": "tab:red", "equivalent": "tab:blue", "undecided": "0.6"}
 MARKERS = {"better": "^", "worse": "v", "equivalent": "s", "undecided": "."}
@@ -33,6 +34,7 @@ def draw(looks: pd.DataFrame, threshold: float) -> Figure:
             for name, seeds, e_value in zip(ends.index, ends["seeds"], ends["e_value"], strict=True):
                 ax.annotate(str(name), (seeds, e_value), (4, 2), textcoords="offset points", fontsize=6)
     ax.set_yscale("log")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("seeds")
     ax.set_ylabel("e-value")
     ax.annotate("decided", (0, threshold), (2, 2), ("axes fraction", "data"), "offset points", fontsize=6)
