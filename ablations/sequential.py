@@ -16,8 +16,8 @@ which has the true mean at all n together with probability 1 - a; as long as r >
 
 Of m contrasts each gets a = alpha / m (Bonferroni; it needs no independence, and contrasts with one baseline have
 none). So with probability 1 - alpha all intervals of all contrasts hold at every number of seeds, and every claim is
-read off an interval: better or worse where it excludes 0, equivalent where it lies within the smallest effect of
-interest. Holm's steps on the largest E of each contrast would decide the last ones half a seed earlier, but would
+read off an interval: equivalent where it lies within the smallest effect of interest, else better or worse where it
+excludes 0. Holm's steps on the largest E of each contrast would decide the last ones half a seed earlier, but would
 leave signs, intervals and "equivalent" outside of the guarantee. E-values are not averaged over contrasts (e-Holm of
 Vovk and Wang 2021): where contrasts stop at different times only the largest E of each is safe, and a mean of these is
 no e-value (Tavyrikov, Goeman and de Heide 2025, "Carefree multiple testing with e-processes"). The guarantee is of the
@@ -188,10 +188,12 @@ def _look(plan: Plan, seeds: int, sample: Sample) -> Look:
 
 
 def _decide(plan: Plan, low: float, high: float) -> Decision:
-    if low >= 0 or high <= 0:
-        return Decision.BETTER if (low >= 0) == (plan.metric.direction == "max") else Decision.WORSE
     sesoi = plan.metric.sesoi
-    return Decision.EQUIVALENT if sesoi and -sesoi < low and high < sesoi else Decision.UNDECIDED
+    if sesoi and -sesoi < low and high < sesoi:
+        return Decision.EQUIVALENT
+    if low < 0 < high:
+        return Decision.UNDECIDED
+    return Decision.BETTER if (low >= 0) == (plan.metric.direction == "max") else Decision.WORSE
 
 
 def needed(plan: Plan, found: Iterable[Path], ahead: int = 0) -> set[str]:
