@@ -4,11 +4,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag, model_validator
 
-from ablations.record import Metric
+from ablations.record import Metric, Stopping
 from model.base import Config
 
 Level = Annotated[Any, Field(description="a scalar, a list, or a mapping of settings")]
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+
+
+class UntilDecided(Config):
+    """From ``min`` to ``max`` seeds a cell: more of them only for contrasts that are not decided."""
+
+    min: Annotated[int, Field(ge=2)]
+    max: PositiveInt
+    until: Literal["decided"]
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "UntilDecided":
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) must not be larger than max ({self.max})")
+        return self
 
 
 class MetricConfig(Config):
@@ -71,8 +85,18 @@ def _form(factor: object) -> str:
     return "range" if isinstance(factor, Range | dict) else "levels"
 
 
+def _form_of_seeds(seeds: object) -> str:
+    if isinstance(seeds, UntilDecided | dict):
+        return "rule"
+    return "list" if isinstance(seeds, list | tuple) else "number"
+
+
 Levels = Annotated[tuple[Level, ...], Field(min_length=1)]
 Factor = Annotated[Annotated[Levels, Tag("levels")] | Annotated[Range, Tag("range")], Discriminator(_form)]
+SeedsConfig = Annotated[
+    Annotated[PositiveInt, Tag("number")] | Annotated[Seeds, Tag("list")] | Annotated[UntilDecided, Tag("rule")],
+    Discriminator(_form_of_seeds),
+]
 PARTS = {"grid": ("factors",), "cells": ("cells",), "search": ("search", "factors")}
 
 
@@ -94,7 +118,7 @@ class Matrix(Config):
     search: SearchConfig | None = None
     factors: dict[str, Factor] = Field(default_factory=dict)
     cells: dict[str, dict[str, Level]] = Field(default_factory=dict)
-    seeds: PositiveInt | Seeds
+    seeds: SeedsConfig
 
     @model_validator(mode="after")
     def _design_has_its_part(self) -> "Matrix":
@@ -110,5 +134,11 @@ class Matrix(Config):
         return self
 
     def seed_list(self) -> tuple[int, ...]:
-        """The seeds; a number N means 0 to N-1."""
-        return self.seeds if isinstance(self.seeds, tuple) else tuple(range(self.seeds))
+        """The seeds, of a rule all that it allows; a number N means 0 to N-1."""
+        if isinstance(self.seeds, tuple):
+            return self.seeds
+        return tuple(range(self.seeds.max if isinstance(self.seeds, UntilDecided) else self.seeds))
+
+    def stopping(self) -> Stopping | None:
+        """The rule for the number of seeds; None if it is fixed."""
+        return Stopping(self.seeds.min) if isinstance(self.seeds, UntilDecided) else None

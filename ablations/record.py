@@ -23,6 +23,7 @@ SQLITE = "sqlite:///"
 PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
+DECISIONS_FILE = "decisions.csv"
 SEED_PARAM = "seed"
 
 # Columns of the confusion of several labels.
@@ -49,6 +50,7 @@ class Tag(StrEnum):
     PLAN = "ablation.plan_digest"
     SEARCH = "ablation.search_digest"
     POINT = "ablation.point"
+    DECISIONS = "ablation.decisions_digest"
 
 
 class Kind(StrEnum):
@@ -100,10 +102,26 @@ class PlannedCell:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """Seeds are added to a contrast until it is decided (``ablations.sequential``).
+
+    Attributes:
+        least: seeds before the first look.
+        alpha: probability of any false claim about any contrast at any number of seeds.
+        tau: standard deviation of the effects that are looked for, in standard deviations of the paired difference.
+    """
+
+    least: int
+    alpha: float = 0.05
+    tau: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a study should hold: every cell with every seed, made by one version of the code.
 
-    ``baseline`` is a ``cell_id``; ``factors`` maps each factor's path to its short name.
+    ``baseline`` is a ``cell_id``; ``factors`` maps each factor's path to its short name. With ``stopping`` the seeds
+    are those that a cell may get: it has the first of them, as many as its contrast needs.
     """
 
     study: str
@@ -114,6 +132,7 @@ class Plan:
     seeds: tuple[int, ...]
     code_digest: str
     schema: int = SCHEMA
+    stopping: Stopping | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that every reader relies on."""
@@ -124,6 +143,16 @@ class Plan:
             raise SchemaError("the plan has a cell or a seed twice")
         if not self.seeds or self.baseline not in ids:
             raise SchemaError("the plan has no seeds, or its baseline is not one of its cells")
+        if self.stopping and not 2 <= self.stopping.least <= len(self.seeds):
+            raise SchemaError(f"the plan looks first at {self.stopping.least} of {len(self.seeds)} seeds")
+
+    def size(self) -> str:
+        """How many cells, seeds and runs, in words."""
+        cells, most = len(self.cells), len(self.seeds)
+        if self.stopping is None:
+            return f"{cells} cells x {most} seeds = {cells * most} runs"
+        least = self.stopping.least
+        return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
@@ -135,11 +164,16 @@ class Plan:
 
     def digest(self) -> str:
         """Hash of the whole plan."""
-        return digest(asdict(self))
+        return digest(self._fields())
 
     def encode(self) -> str:
         """As JSON."""
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps(self._fields(), indent=1)
+
+    def _fields(self) -> dict[str, Any]:
+        """All but a rule that there is not, so that the digest of a study with fixed seeds stays what it was."""
+        fields = asdict(self)
+        return fields if self.stopping else {key: fields[key] for key in fields if key != "stopping"}
 
     @classmethod
     def decode(cls, text: str) -> "Plan":
@@ -152,8 +186,14 @@ class Plan:
         if fields.get("schema") != SCHEMA:
             raise SchemaError(f"the plan has schema {fields.get('schema')}, this version reads {SCHEMA}")
         metric, cells = Metric(**fields.pop("metric")), fields.pop("cells")
-        seeds = tuple(fields.pop("seeds"))
-        return cls(metric=metric, cells=tuple(PlannedCell(**cell) for cell in cells), seeds=seeds, **fields)
+        seeds, stopping = tuple(fields.pop("seeds")), fields.pop("stopping", None)
+        return cls(
+            metric=metric,
+            cells=tuple(PlannedCell(**cell) for cell in cells),
+            seeds=seeds,
+            stopping=Stopping(**stopping) if stopping else None,
+            **fields,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ablations import designs, settings, yaml_lines
 from ablations.cell import Cell, cell_id, named, short_name
-from ablations.matrix import Matrix, Range
+from ablations.matrix import Matrix, Range, UntilDecided
 from ablations.problems import MatrixError, message_of, path_of
 from ablations.record import RESERVED
 from ablations.search import Search, ends
@@ -19,6 +19,7 @@ from ablations.settings import Settings
 from model.config import RunConfig
 
 OVERRIDE = "--set"
+MOST_SEEDS = 30  # of --until-decided
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,23 @@ class Study:
         return {path: path if name in taken else name for path, name in short.items()}
 
 
-def load(path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None) -> Study:
+def load(
+    path: Path, overrides: Sequence[str] = (), seeds: Sequence[int] | None = None, until_decided: bool = False
+) -> Study:
     """Read a matrix file.
 
     Args:
         path: the YAML file.
         overrides: ``key=value`` with a dotted key into the base and a YAML value, as ``--set`` gives them.
         seeds: used in place of the file's.
+        until_decided: take a number of seeds for the least, and add more, up to 30, until the contrasts are decided.
 
     Raises:
         MatrixError: with every problem found, one a line, each with file and line.
     """
     if not path.is_file():
         raise MatrixError(f"{path}: no such file")
-    return _Reader(path, overrides).study(seeds)
+    return _Reader(path, overrides).study(seeds, until_decided)
 
 
 class _Reader:
@@ -72,13 +76,13 @@ class _Reader:
         except (yaml_lines.YamlError, UnicodeDecodeError, OSError) as error:
             raise MatrixError("\n".join(f"{path}: {line}" for line in str(error).split("\n"))) from error
 
-    def study(self, seeds: Sequence[int] | None) -> Study:
+    def study(self, seeds: Sequence[int] | None, until_decided: bool) -> Study:
         value = self.document.value
         if not isinstance(value, dict):
             raise MatrixError(
                 f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
             )
-        given = value | ({"seeds": list(seeds)} if seeds is not None else {})
+        given = value | self._seeds(value.get("seeds"), seeds, until_decided)
         try:
             matrix = Matrix.model_validate_json(_json(given))
         except ValidationError as error:
@@ -90,12 +94,31 @@ class _Reader:
         self._raise(list(self._same(cells)))
         changed = [f"# {OVERRIDE} {key}={value}\n" for key, value in self.overrides.items()]
         changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
+        changed += ["# --until-decided\n"] if until_decided else []
         text = "".join([*changed, self.text])
         if matrix.search:
             search = Search(matrix.search, matrix.factors, self.base)
             baseline = self._searched_baseline(matrix, search)
             return Study(matrix, (baseline,), baseline, matrix.seed_list(), text, search)
         return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), text)
+
+    def _seeds(self, written: Any, seeds: Sequence[int] | None, until_decided: bool) -> dict[str, Any]:
+        """What the command line makes of the file's ``seeds``."""
+        if isinstance(written, dict):
+            if seeds is not None:
+                raise MatrixError(
+                    f"{self._line('seeds')}: seeds are added until the contrasts are decided; --seeds would fix their "
+                    f"number after looks at the results. Change min and max"
+                )
+            return {}
+        wanted = written if seeds is None else list(seeds)
+        if until_decided and isinstance(wanted, list):
+            if wanted != list(range(len(wanted))):
+                raise MatrixError(f"--until-decided: needs a number of seeds to begin with, got the list {wanted}")
+            wanted = len(wanted)
+        if until_decided and isinstance(wanted, int):
+            return {"seeds": {"min": wanted, "max": MOST_SEEDS, "until": "decided"}}
+        return {} if seeds is None else {"seeds": wanted}
 
     def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
         for detail in error.errors():
@@ -129,6 +152,8 @@ class _Reader:
     def _search_problems(self, matrix: Matrix) -> Iterator[str]:
         """What the form of the file alone does not tell, of a search and of ranges without one."""
         search = matrix.search
+        if search and isinstance(matrix.seeds, UntilDecided):
+            yield f"{self._line('seeds')}: design 'search' needs a number or a list of seeds, not 'until: decided'"
         ranges = [path for path, factor in matrix.factors.items() if isinstance(factor, Range)]
         if search is None or search.method == "grid":
             what = "method 'grid'" if search else f"design '{matrix.design}'"

@@ -3,14 +3,13 @@
 python -m analysis.across --studies presets,presets_mosi,presets_meld --out paper/across
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ablations.record import DEFAULT_URI
-from analysis.report import BAD_INPUT, MANIFEST, manifest, require_folder
+from analysis.report import BAD_INPUT, require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +55,7 @@ def main(
 
 def write(runs: "Sequence[StudyRuns]", compared: "Blocks", folder: Path, warnings: "Sequence[str]" = ()) -> list[Path]:
     """Write the tables, the diagram and the manifest to an existing folder; returns the files."""
+    from analysis import manifest
     from analysis.figures import critical_difference
     from analysis.figures.style import save, style
     from analysis.side_by_side import pairs_table, side_by_side_table
@@ -66,10 +66,7 @@ def write(runs: "Sequence[StudyRuns]", compared: "Blocks", folder: Path, warning
     written = [path for table in tables for path in table.write(folder)]
     with style():
         written += save(critical_difference.draw(ranked), folder, "critical_difference")
-    path = folder / MANIFEST
-    document = {"studies": [manifest(one) for one in runs], "files": [file.name for file in written]}
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    return [*written, path]
+    return [*written, manifest.write(folder, {"studies": [manifest.planned(one) for one in runs]}, written)]
 
 
 if __name__ == "__main__":

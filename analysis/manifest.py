@@ -28,11 +28,12 @@ def manifest(runs: StudyRuns, trials: StudyRuns | None, stored: Sequence[StoredR
         trials: of its search.
         stored: every run of the experiment.
     """
-    searched = {"search": _planned(trials)} if trials else {}
-    return _planned(runs) | searched | {"compute": compute(runs, stored), "written_with": writers()}
+    searched = {"search": planned(trials)} if trials else {}
+    return planned(runs) | searched | {"compute": compute(runs, stored), "written_with": writers()}
 
 
-def _planned(runs: StudyRuns) -> dict[str, Any]:
+def planned(runs: StudyRuns) -> dict[str, Any]:
+    """Plan, code, data and every run of a study, without dates and places."""
     plan, frame = runs.plan, runs.frame
     versions = sorted(
         column for column in map(str, frame) if column.startswith("version.") or column == "mlflow.source.git.commit"

@@ -87,6 +87,7 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     from analysis.choice import choice_table
     from analysis.classes import classes_table
     from analysis.course import drawn_cells, read
+    from analysis.decisions import decisions_table
     from analysis.figures import classes
     from analysis.figures.style import save, style
     from analysis.mixing import mixtures, refuse
@@ -102,11 +103,13 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     cells, by_class = cells_table(runs), classes_table(runs)
     tables = [cells, effects_table(runs), by_class, choice_table(runs, trials), variance_table(store, runs)]
     tables += [breakdown_table(runs, course)] if course else []
+    tables += [decisions_table(runs)] if runs.plan.stopping else []
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)
     written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
     with style():
         figures = {"heatmap": _heatmaps(runs, cells), "classes": classes.draw(by_class, drawn_cells(runs.plan))}
         figures |= _courses(store, runs, course) if course else {}
+        figures |= _decisions(runs) if runs.plan.stopping else {}
         for name, figure in figures.items():
             written += save(figure, folder, name) if figure else []
         written += _search(runs, trials, folder) if trials else []
@@ -138,6 +141,14 @@ def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
     if table.numbers["mean"].isna().all():
         return files
     return [*files, *save(search.draw(search.points(trials.plan, table), trials.plan.metric.name), folder, "search")]
+
+
+def _decisions(runs: "StudyRuns") -> "dict[str, Figure | None]":
+    from ablations import sequential
+    from analysis.decisions import looks
+    from analysis.figures import decisions
+
+    return {"decisions": decisions.draw(looks(runs), sequential.threshold(runs.plan))}
 
 
 def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":

@@ -5,13 +5,14 @@ import functools
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
+from ablations import sequential
 from ablations.record import (
     CONFUSION_FILE,
     HISTORY_FILE,
@@ -32,6 +33,7 @@ from analysis.database import Database, StoredRun
 
 MISSING = "missing"
 DIGEST = {PLAN_FILE: Tag.PLAN, SEARCH_FILE: Tag.SEARCH}  # the tag that names the plan that is meant
+NOT_NEEDED = "not needed"
 
 
 class StudyError(ValueError):
@@ -46,8 +48,8 @@ class StudyRuns:
         plan: what it should hold.
         frame: one row for each planned run, in the order of the plan, whether it is there or not: ``cell``,
             ``name``, ``seed``, one column of level labels for each factor (by short name), ``run_key``, ``run_id``
-            (NA if missing), ``outcome`` (finished, diverged, failed, missing), one column for each final metric (NaN
-            unless finished), ``seconds``, and the versions.
+            (NA if missing), ``outcome`` (finished, diverged, failed, missing; not needed after its contrast was
+            decided), one column for each final metric (NaN unless finished), ``seconds``, and the versions.
     """
 
     plan: Plan
@@ -60,8 +62,8 @@ class StudyRuns:
         return self.frame[name] if name in self.frame else pd.Series(float("nan"), self.frame.index)
 
     def holes(self) -> pd.DataFrame:
-        """The planned runs that did not finish."""
-        return self.frame[self.frame["outcome"] != Outcome.FINISHED]
+        """The planned runs that did not finish, without those that were not needed."""
+        return self.frame[~self.frame["outcome"].isin([Outcome.FINISHED, NOT_NEEDED])]
 
 
 class Reader(Protocol):
@@ -226,12 +228,21 @@ def _require_store(path: Path) -> None:
 
 
 def _frame(plan: Plan, runs: Mapping[str, StoredRun]) -> pd.DataFrame:
-    rows = []
+    rows, needed = [], _needed(plan, runs)
     for key, (cell, seed) in plan.run_keys().items():
         row: dict[str, Any] = {"cell": cell.cell_id, "name": cell.name, "seed": seed, "run_key": key}
         row |= {plan.factors[path]: label for path, label in cell.levels.items()}
-        rows.append(row | _outcome(runs.get(key)))
+        rows.append(row | (_outcome(runs.get(key)) if key in needed else {"run_id": None, "outcome": NOT_NEEDED}))
     return pd.DataFrame(rows)
+
+
+def _needed(plan: Plan, runs: Mapping[str, StoredRun]) -> Collection[str]:
+    """All planned runs, or those that the stopping rule asks for; what ran beyond a decision is not used."""
+    if plan.stopping is None:
+        return plan.run_keys().keys()
+    ended = {key: outcome for key, run in runs.items() if (outcome := _outcome(run))["outcome"] != MISSING}
+    scores = {key: outcome.get(plan.metric.name) for key, outcome in ended.items()}
+    return sequential.needed(plan, sequential.paths(plan, scores))
 
 
 def _outcome(run: StoredRun | None) -> dict[str, Any]:

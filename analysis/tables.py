@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from ablations.record import Outcome
-from analysis.runs import StudyRuns
+from analysis.runs import NOT_NEEDED, StudyRuns
+from analysis.statistics import anytime
 from analysis.statistics.anova import effects
 from analysis.statistics.dunnett import contrasts
 from analysis.statistics.intervals import means
@@ -55,20 +56,20 @@ def cells_table(study: StudyRuns) -> Table:
     baseline = study.plan.baseline
     first = frame.groupby("cell", sort=False).first()
     numbers = first[["name", *study.plan.factors.values()]].join(means(frame["score"], frame["cell"]))
-    compared = contrasts(frame, baseline).rename(columns={"low": "difference_low", "high": "difference_high"})
-    numbers = numbers.join(compared)
-    planned = len(study.plan.seeds)
+    compared = anytime.contrasts(study.plan, frame) if study.plan.stopping else contrasts(frame, baseline)
+    numbers = numbers.join(compared.rename(columns={"low": "difference_low", "high": "difference_high"}))
+    planned = None if study.plan.stopping else len(study.plan.seeds)
     return Table("cells", numbers, _readable_cells(numbers, baseline, planned), _cells_caption(study))
 
 
-def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int) -> pd.DataFrame:
+def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -> pd.DataFrame:
     rows = []
     for cell, row in numbers.iterrows():
         is_baseline = cell == baseline
         rows.append(
             {
                 "cell": f"{row['name']} (baseline)" if is_baseline else row["name"],
-                "n": f"{row['n']}" if row["n"] == planned else f"{row['n']} of {planned}",
+                "n": f"{row['n']}" if planned in (row["n"], None) else f"{row['n']} of {planned}",
                 "mean": number(row["mean"]),
                 "95 % interval": interval(row["low"], row["high"]),
                 "difference": DASH if is_baseline else number(row["difference"], "+z.3f"),
@@ -89,6 +90,12 @@ def _cells_caption(study: StudyRuns) -> str:
         f" Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
         f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed."
     )
+    if plan.stopping:
+        compared = (
+            f" Seeds were added until a contrast was decided: difference to the baseline over its paired seeds, with "
+            f"anytime-valid intervals and p-values, adjusted for all {len(plan.cells) - 1} comparisons (e-values, "
+            f"Bonferroni)."
+        )
     return (
         f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
         f"weights, order, dropout{fixed}). Mean with 95 % t interval over seeds."
@@ -105,7 +112,14 @@ def holes_sentence(study: StudyRuns) -> str:
     parts = ", ".join(
         f"{counts[outcome]} {outcome}" for outcome in [Outcome.DIVERGED, Outcome.FAILED, "missing"] if outcome in counts
     )
-    return f" INCOMPLETE: of {len(study.frame)} planned runs {parts}."
+    return f" INCOMPLETE: of {(study.frame['outcome'] != NOT_NEEDED).sum()} planned runs {parts}."
+
+
+def peeking_sentence(study: StudyRuns) -> str:
+    """What p-values for a fixed number of seeds are worth where it was not fixed; empty where it was."""
+    if study.plan.stopping is None:
+        return ""
+    return " Seeds were added until contrasts were decided: these p-values and intervals describe, they do not test."
 
 
 def effects_table(study: StudyRuns) -> Table:
@@ -126,7 +140,8 @@ def effects_table(study: StudyRuns) -> Table:
     caption = (
         f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II "
         f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
-        f"mean; of an interaction, of what is left of the means after both main effects.{holes_sentence(study)}"
+        f"mean; of an interaction, of what is left of the means after both main effects.{peeking_sentence(study)}"
+        f"{holes_sentence(study)}"
     )
     return Table("effects", numbers, readable, caption)
 

@@ -51,7 +51,7 @@ def make(folder: Path, seeds: int) -> None:
     plan = planner.make_plan(study)
     first, *others = planner.missing_runs(study, plan, ())
     tracker = Tracker(uri, plan, study.text)
-    run_pack(planner.Pack((first,)), lambda message: tracker.write(first, message))
+    run_pack(planner.Pack((first,)), 1.0, lambda message: tracker.write(first, message))
     with closing(connect(folder / "mlflow.db")) as connection, connection:
         copy(connection, first.run_key, others)
     store.analyze(uri)

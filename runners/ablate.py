@@ -21,20 +21,21 @@ def main(
     matrix: Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
     seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add seeds, up to 30 in all, to contrasts that are not decided.")
+    ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")
     ] = None,
     precision: Annotated[
         str | None, typer.Option(help="As --set training.precision: fp32, fp64, tf32 or bf16.", show_default=False)
     ] = None,
-    executor: Annotated[
-        ExecutorName, typer.Option(help="Ray Tune trials, or one after the other in this process.")
-    ] = ExecutorName.RAY,
+    executor: Annotated[ExecutorName, typer.Option(help="Ray Tune, or this process.")] = ExecutorName.RAY,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)
     ] = None,
     pack: Annotated[
-        str, typer.Option(help="Runs trained as one batched computation: auto, off, or at most this many.")
+        str, typer.Option(help="Runs trained as one computation: auto, off, or at most this many.")
     ] = "auto",
     gpus_per_trial: Annotated[
         float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")
@@ -64,7 +65,7 @@ def main(
         placement.check()
         uri = store.absolute(tracking_uri)
         changes = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
-        study = load(matrix, changes, _seeds(seeds))
+        study = load(matrix, changes, _seeds(seeds), until_decided)
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots())

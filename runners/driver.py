@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from ablations.record import Kind, Plan, RunRecord, Tag, sqlite_path
+from ablations.record import Kind, Plan, RunRecord, Tag, digest, sqlite_path
 from ablations.study import Study
-from runners import ledger, search, store
+from runners import ledger, rounds, search, store
 from runners.executors import Executor, Message, Report
 from runners.ledger import Ledger
 from runners.planner import RunSpec, Slots, make_packs, missing_runs
@@ -103,12 +103,31 @@ class Driver:
 
     def _bring(self, study: Study, plan: Plan, executor: Executing) -> int:
         known = ledger.read(self.uri, plan.study)
+        if plan.stopping:
+            return self._until_decided(study, plan, known, executor)
         runs = missing_runs(study, plan, known.done())
         if not runs and _keeps(known, Tag.PLAN, plan):
             self._say(f"{plan.study}: all {len(plan.run_keys())} runs are in the store, nothing to run")
             return 0
         with executor if runs else contextlib.nullcontext(), self._tracker(plan, study.text, known) as tracker:
             return self._execute(tracker, runs)
+
+    def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
+        """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
+        jobs = self.executor.jobs
+        state, tried, failed = rounds.read(self.uri, study, plan, jobs), set[str](), 0
+        if not state.runs and _keeps(known, Tag.PLAN, plan) and _keeps_decisions(known, state.csv()):
+            self._say(f"{plan.study}: nothing to run; {state.verdict()}")
+            return 0
+        with executor if state.runs else contextlib.nullcontext(), self._tracker(plan, study.text, known) as tracker:
+            while state.runs:
+                failed += self._execute(tracker, state.runs)
+                tried |= {run.run_key for run in state.runs}
+                state = rounds.read(self.uri, study, plan, jobs, tried)
+                tracker.keep_decisions(state.csv())
+                self._say(f"{plan.study}: {state.verdict()}")
+            tracker.keep_decisions(state.csv())
+        return failed
 
     @contextlib.contextmanager
     def _tracker(self, plan: Plan, text: str, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Tracker]":
@@ -176,3 +195,7 @@ class Driver:
 def _keeps(known: Ledger, tag: Tag, plan: Plan) -> bool:
     """Whether the store has just this plan."""
     return plan.digest() in {run.tags.get(tag) for run in known.of(Kind.STUDY)}
+
+
+def _keeps_decisions(known: Ledger, text: str) -> bool:
+    return digest(text) in {run.tags.get(Tag.DECISIONS) for run in known.of(Kind.STUDY)}

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from ablations import sequential
 from ablations.record import Kind, Plan
 from ablations.study import Study
-from runners import ledger, search
+from runners import ledger, rounds, search
 from runners.ledger import Ledger
 from runners.planner import RunSpec, Slots, make_packs, missing_runs
 from runners.search import Trials
@@ -34,7 +35,16 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slo
         if winner is None:
             return
         study, plan = search.decided(study, plan, winner)
-    print_plan(console, plan, known, missing_runs(study, plan, known.done()), slots)
+    if plan.stopping is None:
+        print_plan(console, plan, known, missing_runs(study, plan, known.done()), slots)
+        return
+    state = rounds.read(uri, study, plan, slots.jobs)
+    print_plan(console, plan, known, state.runs, slots)
+    lines = [
+        f"then, until decided: up to {state.most - len(state.runs)} runs more",
+        f"{state.verdict()}; no data can decide before {sequential.first_round(plan)} seeds",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], slots: Slots) -> None:
@@ -47,21 +57,21 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         runs: what is missing, in order.
         slots: where it is to be run.
     """
-    total, missing = len(plan.run_keys()), {run.run_key for run in runs}
+    missing, done = {run.run_key for run in runs}, plan.run_keys().keys() & known.done()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("cell", "id", "seeds"):
         table.add_column(column, overflow="fold")
     for cell in plan.cells:
-        marks = " ".join(_mark(seed, plan.run_key(cell, seed) in missing) for seed in plan.seeds)
+        keys = {seed: plan.run_key(cell, seed) for seed in plan.seeds}
+        marks = " ".join(_mark(seed, key in missing) for seed, key in keys.items() if key in missing | done)
         name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name
         table.add_row(name, cell.cell_id, marks)
     console.print(table, markup=False, highlight=False)
     packs = make_packs(runs, slots)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
-        f"study {plan.study}: {len(plan.cells)} cells x {len(plan.seeds)} seeds = {total} runs, compared on "
-        f"{plan.metric.name} ({plan.metric.direction})",
-        f"in the store: {total - len(runs)} done, {known.failed(plan)} failed (run again), {known.stale(plan)} stale "
+        f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
+        f"in the store: {len(done)} done, {known.failed(plan)} failed (run again), {known.stale(plan)} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",
         _cost(known.seconds(), len(runs), slots.jobs),

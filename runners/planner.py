@@ -67,6 +67,7 @@ def make_plan(study: Study) -> Plan:
         cells=tuple(planned(cell, digests[cell.config.data]) for cell in study.cells),
         seeds=study.seeds,
         code_digest=code_digest(),
+        stopping=study.matrix.stopping(),
     )
 
 

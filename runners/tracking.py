@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.record import (
     CONFUSION_FILE,
     COUNTS,
+    DECISIONS_FILE,
     ERROR_FILE,
     HISTORY_FILE,
     MATRIX_FILE,
@@ -26,6 +27,7 @@ from ablations.record import (
     Predictions,
     RunRecord,
     Tag,
+    digest,
     metric_name,
 )
 from ablations.settings import leaves
@@ -84,20 +86,28 @@ class Tracker:
         """Keep a plan in place of the one before."""
         self.plan = plan
         file, tag = KEPT[self.kind]
-        found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
-        if found:
-            run_id = found[0].info.run_id
-        else:
-            tags = {Tag.KIND: Kind.STUDY, Tag.STUDY: self.plan.study, Tag.SCHEMA: str(SCHEMA)}
-            run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
-            run_id = run.info.run_id
-            self.client.set_terminated(run_id)
+        run_id = self._study_run()
         if self.kind is Kind.CELL:
             note = study_note(plan, self.text)
             self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
             self.client.set_tag(run_id, "mlflow.note.content", note)
         self._artifacts(run_id, {file: plan.encode(), MATRIX_FILE: self.text})
         self.client.set_tag(run_id, tag, plan.digest())
+
+    def keep_decisions(self, text: str) -> None:
+        """Keep how the contrasts were decided, as CSV, in place of what was kept before."""
+        run_id = self._study_run()
+        self._artifacts(run_id, {DECISIONS_FILE: text})
+        self.client.set_tag(run_id, Tag.DECISIONS, digest(text))
+
+    def _study_run(self) -> str:
+        found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        tags = {Tag.KIND: Kind.STUDY, Tag.STUDY: self.plan.study, Tag.SCHEMA: str(SCHEMA)}
+        run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
+        self.client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
 
     def close_orphans(self, ledger: Ledger) -> int:
         """Mark as killed the runs that a dead driver left running; returns how many."""
@@ -182,8 +192,7 @@ def study_note(plan: Plan, text: str) -> str:
     baseline = next(cell for cell in plan.cells if cell.cell_id == plan.baseline)
     factors = "".join(f"- `{path}` ({short})\n" for path, short in plan.factors.items())
     return (
-        f"Study **{plan.study}**: {len(plan.cells)} cells x {len(plan.seeds)} seeds = "
-        f"{len(plan.cells) * len(plan.seeds)} runs, compared on `{plan.metric.name}` ({plan.metric.direction}) with "
+        f"Study **{plan.study}**: {plan.size()}, compared on `{plan.metric.name}` ({plan.metric.direction}) with "
         f"the baseline **{baseline.name}**.\n\n"
         + (f"Factors:\n\n{factors}\n" if factors else "")
         + f"Group the runs by a factor's parameter to average over the rest; by `{Tag.CELL}` to average over seeds.\n\n"
