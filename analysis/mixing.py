@@ -56,8 +56,9 @@ def mixtures(plan: Plan, search: Plan | None = None) -> list[Mixture]:
     found = []
     for name, path in SETTINGS.items():
         values: dict[str, list[str]] = {}
-        for cell in sorted(plan.cells, key=lambda cell: cell.cell_id != plan.baseline):
-            values.setdefault(_value(cell, path), []).append(cell.name)
+        first, *others = sorted(plan.cells, key=lambda cell: cell.cell_id != plan.baseline)
+        for cell in (first, *others):
+            values.setdefault(_value(cell, path, first), []).append(cell.name)
         if len(values) > 1:
             found.append(Mixture(name, values, any(_touch(path, factor) for factor in factors)))
     return found
@@ -87,12 +88,18 @@ def refuse(study: str, mixed: Collection[Mixture], allowed: Collection[str]) -> 
         )
 
 
-def _value(cell: PlannedCell, path: str) -> str:
+def _value(cell: PlannedCell, path: str, baseline: PlannedCell) -> str:
     if path == "data":
-        return cell.data_digest
+        return baseline.data_digest if _fewer_modalities(cell, baseline) else cell.data_digest
     section, _, key = path.partition(".")
     # Configurations by an older version may lack it: then it was the same in all cells.
     return str(cell.config.get(section, {}).get(key))
+
+
+def _fewer_modalities(cell: PlannedCell, baseline: PlannedCell) -> bool:
+    """Whether two cells differ in which modalities of the same utterances they see."""
+    one, other = (dict(each.config.get("data", {})) for each in (cell, baseline))
+    return one.pop("features", None) != other.pop("features", None) and one == other
 
 
 def _touch(path: str, factor: str) -> bool:

@@ -47,8 +47,7 @@ def main(
 ) -> None:
     """Run every cell of a matrix with every seed, and keep the results in MLflow.
 
-    Runs that the store already has are not repeated. Exit code 0: all runs are in the store; 1: a run failed; 2: bad
-    input.
+    Runs that the store has are not repeated. Exit code 0: all are in the store; 1: a run failed; 2: bad input.
     """
     from rich.console import Console
 

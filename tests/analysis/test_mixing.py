@@ -66,6 +66,20 @@ def unlike(plan: Plan, *, data: str = "d0", **training: object) -> Plan:
     return replace(plan, cells=(*rest, replace(first, data_digest=data, config={"training": training})))
 
 
+def test_other_modalities_of_the_same_utterances_are_the_same_data() -> None:
+    plan = grid_plan()
+
+    def seen(features: list[str], **other: object) -> Plan:
+        cells = [replace(cell, config={"data": {"features": ["a"], **other}}) for cell in plan.cells[:-1]]
+        return replace(
+            plan, cells=(*cells, replace(plan.cells[-1], config={"data": {"features": features}}, data_digest="d1"))
+        )
+
+    assert mixtures(seen(["a", "b"])) == []
+    assert [mixture.name for mixture in mixtures(seen(["a"]))] == ["data"]
+    assert [mixture.name for mixture in mixtures(seen(["b"], seed=1))] == ["data"]
+
+
 def test_equal_cells_are_no_mixture() -> None:
     assert mixtures(grid_plan()) == []
 
