@@ -9,7 +9,7 @@ import pandas as pd
 from ablations.record import Outcome
 from analysis.runs import StudyRuns
 from analysis.statistics.anova import effects
-from analysis.statistics.dunnett import contrasts
+from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means
 
 ALPHA = 0.05
@@ -86,8 +86,8 @@ def _cells_caption(study: StudyRuns) -> str:
     better = "larger" if plan.metric.direction == "max" else "smaller"
     fixed = "; the data and their split are fixed" if len({cell.data_digest for cell in plan.cells}) == 1 else ""
     compared = (
-        f" Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
-        f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed."
+        f" Difference to the baseline: paired by seed; intervals and p-values adjusted for all "
+        f"{len(plan.cells) - 1} comparisons by Dunnett's test with moderated variances."
     )
     return (
         f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
@@ -124,7 +124,7 @@ def effects_table(study: StudyRuns) -> Table:
         }
     )
     caption = (
-        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II "
+        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type III "
         f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
         f"mean; of an interaction, of what is left of the means after both main effects.{holes_sentence(study)}"
     )
