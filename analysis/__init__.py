@@ -10,18 +10,55 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.notebook import history, load, study
     from analysis.statistics.anova import effects
-    from analysis.statistics.dunnett import contrasts
+    from analysis.statistics.contrasts import contrasts
+    from analysis.statistics.dunnett import dunnett
     from analysis.statistics.intervals import means
+    from analysis.statistics.marginal import advice, marginal
+    from analysis.statistics.mixed import mixed
+    from analysis.statistics.power import detectable, power, seeds_needed
+    from analysis.statistics.screen import screen
+    from analysis.statistics.sizes import sizes
+    from analysis.statistics.tukey import tukey
+    from analysis.statistics.verdict import verdicts
 
-__all__ = ["contrasts", "effects", "history", "load", "means", "study"]
+__all__ = [
+    "advice",
+    "contrasts",
+    "detectable",
+    "dunnett",
+    "effects",
+    "history",
+    "load",
+    "marginal",
+    "means",
+    "mixed",
+    "power",
+    "screen",
+    "seeds_needed",
+    "sizes",
+    "study",
+    "tukey",
+    "verdicts",
+]
 
 _HOME = {
-    "load": "notebook",
-    "study": "notebook",
-    "history": "notebook",
-    "contrasts": "statistics.dunnett",
+    "advice": "statistics.marginal",
+    "contrasts": "statistics.contrasts",
+    "detectable": "statistics.power",
+    "dunnett": "statistics.dunnett",
     "effects": "statistics.anova",
+    "history": "notebook",
+    "load": "notebook",
+    "marginal": "statistics.marginal",
     "means": "statistics.intervals",
+    "mixed": "statistics.mixed",
+    "power": "statistics.power",
+    "screen": "statistics.screen",
+    "seeds_needed": "statistics.power",
+    "sizes": "statistics.sizes",
+    "study": "notebook",
+    "tukey": "statistics.tukey",
+    "verdicts": "statistics.verdict",
 }
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.runs import StudyRuns
-from analysis.statistics.dunnett import contrasts
+from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means
 from analysis.tables import DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
 
@@ -30,8 +30,8 @@ def classes_table(study: StudyRuns) -> Table:
     ]
     caption = (
         f"Study {study.plan.study}: F1 of each class on test, mean over seeds with 95 % t interval. Difference to the "
-        f"baseline: linear model with seeds as blocks; adjusted by Dunnett's test for all cells within a class, not "
-        f"for the number of classes.{peeking_sentence(study)}{holes_sentence(study)}"
+        f"baseline: paired by seed; adjusted by Dunnett's test with moderated variances for all cells within a class, "
+        f"not for the number of classes.{peeking_sentence(study)}{holes_sentence(study)}"
     )
     return Table("classes", numbers, pd.DataFrame(rows), caption)
 

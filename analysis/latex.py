@@ -13,6 +13,10 @@ _SPECIAL = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "–": "--",
+    "−": "--",
+    "†": r"\textdagger{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
 }
 # Numbers are aligned by siunitx where the paper loads it, else they are flush right.
 PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx to align numbers at the decimal point

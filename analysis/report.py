@@ -88,8 +88,10 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     from analysis.classes import classes_table
     from analysis.course import drawn_cells, read
     from analysis.decisions import decisions_table
+    from analysis.effect_sizes import sizes_table
     from analysis.figures import classes
     from analysis.figures.style import save, style
+    from analysis.margins import margins_table
     from analysis.mixing import mixtures, refuse
     from analysis.tables import cells_table, effects_table
     from analysis.variance import variance_table
@@ -102,12 +104,16 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     course = read(store, runs)
     cells, by_class = cells_table(runs), classes_table(runs)
     tables = [cells, effects_table(runs), by_class, choice_table(runs, trials), variance_table(store, runs)]
+    tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
+    tables += [margins_table(runs)] if runs.plan.factors else []
     tables += [breakdown_table(runs, course)] if course else []
     tables += [decisions_table(runs)] if runs.plan.stopping else []
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)
     written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
+    written.append(_macros(tables, folder))
     with style():
-        figures = {"heatmap": _heatmaps(runs, cells), "classes": classes.draw(by_class, drawn_cells(runs.plan))}
+        figures = {"forest": _forest(runs, cells), "heatmap": _heatmaps(runs, cells), **_margins(runs)}
+        figures |= {"classes": classes.draw(by_class, drawn_cells(runs.plan))}
         figures |= _courses(store, runs, course) if course else {}
         figures |= _decisions(runs) if runs.plan.stopping else {}
         for name, figure in figures.items():
@@ -149,6 +155,34 @@ def _decisions(runs: "StudyRuns") -> "dict[str, Figure | None]":
     from analysis.figures import decisions
 
     return {"decisions": decisions.draw(looks(runs), sequential.threshold(runs.plan))}
+
+
+def _macros(tables: "Sequence[Table]", folder: Path) -> Path:
+    from analysis import latex
+
+    path = folder / "numbers.tex"
+    path.write_text(latex.LOOKUP + "".join(latex.macros(table.name, table.readable) for table in tables), "utf-8")
+    return path
+
+
+def _forest(runs: "StudyRuns", cells: "Table") -> "Figure | None":
+    from analysis.figures import forest
+
+    drawn = forest.contrasts(cells.numbers, runs.plan)
+    return None if drawn.empty else forest.draw(drawn, runs.plan, len(runs.plan.cells) - 1 - len(drawn))
+
+
+def _margins(runs: "StudyRuns") -> "dict[str, Figure]":
+    from analysis.figures import margins
+    from analysis.statistics.marginal import marginal
+
+    frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
+    means = marginal(frame, list(runs.plan.factors.values()), metric.direction).reset_index()
+    if means["mean"].isna().all():
+        return {}
+    figures = {"margins": margins.draw(means, metric.name)}
+    pairs = margins.interactions(frame.dropna(subset=["score"]), list(means["factor"].unique()))
+    return figures if pairs.empty else figures | {"interactions": margins.draw_interactions(pairs, metric.name)}
 
 
 def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":

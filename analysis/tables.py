@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from ablations.record import Outcome
+from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
 from analysis.statistics.anova import effects
-from analysis.statistics.dunnett import contrasts
 from analysis.statistics.intervals import means
+from analysis.statistics.verdict import verdicts
 
 ALPHA = 0.05
-DASH = "–"
+DASH, DAGGER = "–", "†"
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,8 @@ class Table:
         escaped = self.readable.map(lambda text: str(text).replace("|", "\\|"))
         body = escaped.to_markdown(index=False, disable_numparse=True)
         paths[1].write_text(f"{body}\n\n{self.caption}\n", encoding="utf-8")
-        paths[2].write_text(self._latex(), encoding="utf-8")
+        paths[2].write_text(latex.longtable(self.readable, self.caption, f"tab:{self.name}"), encoding="utf-8")
         return paths
-
-    def _latex(self) -> str:
-        escaped = self.readable.map(_latex_escape).rename(columns=_latex_escape)
-        columns = "l" + "r" * (len(escaped.columns) - 1)
-        styled = escaped.style.hide(axis="index")
-        text = styled.to_latex(
-            environment="longtable",
-            hrules=True,
-            column_format=columns,
-            caption=_latex_escape(self.caption),
-            label=f"tab:{self.name}",
-        )
-        return f"% needs \\usepackage{{booktabs,longtable}}\n{text}"
 
 
 def cells_table(study: StudyRuns) -> Table:
@@ -56,20 +44,30 @@ def cells_table(study: StudyRuns) -> Table:
     baseline = study.plan.baseline
     first = frame.groupby("cell", sort=False).first()
     numbers = first[["name", *study.plan.factors.values()]].join(means(frame["score"], frame["cell"]))
-    compared = anytime.contrasts(study.plan, frame) if study.plan.stopping else contrasts(frame, baseline)
-    numbers = numbers.join(compared.rename(columns={"low": "difference_low", "high": "difference_high"}))
+    numbers = numbers.join(_compared(study, frame).rename(columns={"low": "difference_low", "high": "difference_high"}))
     planned = None if study.plan.stopping else len(study.plan.seeds)
     return Table("cells", numbers, _readable_cells(numbers, baseline, planned), _cells_caption(study))
+
+
+def _compared(study: StudyRuns, frame: pd.DataFrame) -> pd.DataFrame:
+    """By cell: ``difference``, ``low``, ``high``, ``p``, ``verdict`` and ``more``, the seeds that are still needed."""
+    plan = study.plan
+    if plan.stopping is None:
+        found = verdicts(frame, plan.baseline, plan.metric.direction, plan.metric.sesoi)
+        return found.drop(columns=["tost_low", "tost_high"])
+    decision = {path.cell.cell_id: str(path.decision) for path in anytime.paths(plan, frame)}
+    found = anytime.contrasts(plan, frame)
+    return found.assign(verdict=found.index.map(decision), more=float("nan"))
 
 
 def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -> pd.DataFrame:
     rows = []
     for cell, row in numbers.iterrows():
-        is_baseline = cell == baseline
+        is_baseline, whole = cell == baseline, planned in (row["n"], None)
         rows.append(
             {
-                "cell": f"{row['name']} (baseline)" if is_baseline else row["name"],
-                "n": f"{row['n']}" if planned in (row["n"], None) else f"{row['n']} of {planned}",
+                "cell": f"{row['name']}{' (baseline)' if is_baseline else ''}{'' if whole else DAGGER}",
+                "n": f"{row['n']}" if whole else f"{row['n']} of {planned}",
                 "mean": number(row["mean"]),
                 "95 % interval": interval(row["low"], row["high"]),
                 "difference": DASH if is_baseline else number(row["difference"], "+z.3f"),
@@ -77,9 +75,14 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -
                 if is_baseline
                 else interval(row["difference_low"], row["difference_high"], "+z.3f"),
                 "p (adjusted)": DASH if is_baseline else p_value(row["p"]),
+                "verdict": DASH if is_baseline else _verdict(row["verdict"], row["more"]),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _verdict(verdict: str, more: float) -> str:
+    return verdict if pd.isna(more) else f"{verdict} (+{more:.0f} seeds)"
 
 
 def _cells_caption(study: StudyRuns) -> str:
@@ -87,8 +90,8 @@ def _cells_caption(study: StudyRuns) -> str:
     better = "larger" if plan.metric.direction == "max" else "smaller"
     fixed = "; the data and their split are fixed" if len({cell.data_digest for cell in plan.cells}) == 1 else ""
     compared = (
-        f" Difference to the baseline: linear model with seeds as blocks; intervals and p-values adjusted for all "
-        f"{len(plan.cells) - 1} comparisons by Dunnett's test, equal variances assumed."
+        f" Difference to the baseline: paired by seed; intervals and p-values adjusted for all "
+        f"{len(plan.cells) - 1} comparisons by Dunnett's test with moderated variances."
     )
     if plan.stopping:
         compared = (
@@ -99,8 +102,16 @@ def _cells_caption(study: StudyRuns) -> str:
     return (
         f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
         f"weights, order, dropout{fixed}). Mean with 95 % t interval over seeds."
-        f"{compared if len(plan.cells) > 1 else ''}{holes_sentence(study)}"
+        f"{compared + _verdicts_sentence(study) if len(plan.cells) > 1 else ''}{holes_sentence(study)}"
     )
+
+
+def _verdicts_sentence(study: StudyRuns) -> str:
+    sesoi, fixed = study.plan.metric.sesoi, study.plan.stopping is None
+    inside = "the joint 90 % interval" if fixed else "the interval"
+    equivalent = f"equivalent: {inside} is within the smallest effect of interest, ±{sesoi:g}; " if sesoi else ""
+    more = "; in brackets the seeds after which it would be decided, if the difference stayed what it is"
+    return f" Verdicts: {equivalent}better, worse: p < {ALPHA:g}; else undecided{more if fixed else ''}."
 
 
 def holes_sentence(study: StudyRuns) -> str:
@@ -112,7 +123,8 @@ def holes_sentence(study: StudyRuns) -> str:
     parts = ", ".join(
         f"{counts[outcome]} {outcome}" for outcome in [Outcome.DIVERGED, Outcome.FAILED, "missing"] if outcome in counts
     )
-    return f" INCOMPLETE: of {(study.frame['outcome'] != NOT_NEEDED).sum()} planned runs {parts}."
+    planned = (study.frame["outcome"] != NOT_NEEDED).sum()
+    return f" INCOMPLETE: of {planned} planned runs {parts} ({DAGGER}: not all seeds)."
 
 
 def peeking_sentence(study: StudyRuns) -> str:
@@ -138,7 +150,7 @@ def effects_table(study: StudyRuns) -> Table:
         }
     )
     caption = (
-        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type II "
+        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type III "
         f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
         f"mean; of an interaction, of what is left of the means after both main effects.{peeking_sentence(study)}"
         f"{holes_sentence(study)}"
@@ -167,17 +179,3 @@ def p_value(value: float) -> str:
     if value < 0.001:
         return "< .001"
     return "> .999" if value > 0.999 else f"{value:.3f}".lstrip("0")
-
-
-_LATEX = {character: rf"\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    DASH: "--",
-}
-
-
-def _latex_escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in str(text))

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ablations.record import Plan
-from analysis.tables import ALPHA, Table
+from analysis.tables import Table
+
+MARK = {"better": " +", "worse": " −", "equivalent": " ="}
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def panels(plan: Plan, cells: Table, y: str, x: str) -> list[Panel]:
         y: factor of the rows.
         x: factor of the columns.
     """
-    numbers = cells.numbers.assign(annotation=[_annotate(plan, row) for _, row in cells.numbers.iterrows()])
+    numbers = cells.numbers.assign(annotation=[_annotate(row) for _, row in cells.numbers.iterrows()])
     rest = [name for name in plan.factors.values() if name not in (x, y)]
     levels = {name: list(dict.fromkeys(numbers[name])) for name in plan.factors.values()}
     result = []
@@ -60,14 +62,11 @@ def panels(plan: Plan, cells: Table, y: str, x: str) -> list[Panel]:
     return result
 
 
-def _annotate(plan: Plan, row: pd.Series) -> str:
-    """The mean, with a mark where the difference to the baseline is significant: + better, - worse."""
+def _annotate(row: pd.Series) -> str:
+    """The mean, with a mark of the verdict against the baseline; none where it is undecided."""
     if pd.isna(row["mean"]):
         return "–"
-    mark = ""
-    if row["p"] < ALPHA:
-        mark = " +" if (row["difference"] > 0) == (plan.metric.direction == "max") else " −"
-    return f"{row['mean']:.3f}{mark}"
+    return f"{row['mean']:.3f}{MARK.get(row['verdict'], '')}"
 
 
 def draw(panels: list[Panel], metric: str) -> Figure:
@@ -85,7 +84,7 @@ def draw(panels: list[Panel], metric: str) -> Figure:
             continue
         _draw_panel(ax, panel, low, high)
     figure.colorbar(axes.flat[0].collections[0], ax=list(axes.flat), label=f"mean {metric}", shrink=0.8)
-    figure.supxlabel(f"box: baseline; +, −: better, worse than it (Dunnett, p < {ALPHA})", fontsize=7)
+    figure.supxlabel("box: baseline; +, −, =: better, worse than it, equivalent", fontsize=7)
     return figure
 
 

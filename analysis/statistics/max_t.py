@@ -1,5 +1,6 @@
 """Distribution of the largest of several correlated t statistics."""
 
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -69,10 +70,16 @@ class EqualMaxT:
 def _nodes(distribution: Continuous) -> tuple[Array, Array]:
     """Nodes and weights with which a sum is an expectation under the distribution, up to a tail of 1e-14."""
     low, high = distribution.ppf(1e-14), distribution.isf(1e-14)
-    node, weight = special.roots_legendre(NODES)
+    node, weight = _legendre()
     x = low + (high - low) * (node + 1) / 2
     density = weight * distribution.pdf(x)
     return x, density / density.sum()
+
+
+@cache
+def _legendre() -> tuple[Array, Array]:
+    node, weight = special.roots_legendre(NODES)
+    return node, weight
 
 
 class SimulatedMaxT:

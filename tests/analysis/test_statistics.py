@@ -11,7 +11,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from analysis.statistics.anova import effects
-from analysis.statistics.dunnett import contrasts
+from analysis.statistics.dunnett import dunnett
 from analysis.statistics.intervals import means
 from analysis.statistics.max_t import EqualMaxT, SimulatedMaxT
 
@@ -58,7 +58,7 @@ def test_simulated_and_exact_distribution_agree() -> None:
 
 def test_contrasts_agree_with_a_linear_model_fitted_by_another_route() -> None:
     data = frame(5, 4, shift=2.0)
-    result = contrasts(data, "c0")
+    result = dunnett(data, "c0")
     model = ols("score ~ C(cell) + C(seed)", data).fit()
     k, df = 3, int(model.df_resid)
     for cell in ("c1", "c2", "c3"):
@@ -77,7 +77,7 @@ def test_without_blocks_it_is_scipys_dunnett() -> None:
     groups = [rng.normal(size=6) + i for i in range(3)]
     data = pd.DataFrame([{"cell": f"c{i}", "seed": 0, "score": x} for i, group in enumerate(groups) for x in group])
     expected = stats.dunnett(*groups[1:], control=groups[0], rng=np.random.default_rng(0))
-    result = contrasts(data, "c0")
+    result = dunnett(data, "c0")
     np.testing.assert_allclose(result["p"], expected.pvalue, atol=2e-3)
     interval = expected.confidence_interval()
     np.testing.assert_allclose(result["low"], interval.low, atol=2e-2)
@@ -86,20 +86,20 @@ def test_without_blocks_it_is_scipys_dunnett() -> None:
 
 def test_an_interval_excludes_zero_if_and_only_if_p_is_small() -> None:
     for seed in range(40):
-        result = contrasts(frame(4, 5, shift=2.0, seed=seed), "c0")
+        result = dunnett(frame(4, 5, shift=2.0, seed=seed), "c0")
         assert ((result["low"] > 0) | (result["high"] < 0)).equals(result["p"] < 0.05)
 
 
 def test_a_common_shift_of_a_seed_changes_nothing() -> None:
     data = frame(5, 4, shift=1.0)
     moved = data.assign(score=data["score"] + 100 * (data["seed"] == 2))
-    pd.testing.assert_frame_equal(contrasts(data, "c0"), contrasts(moved, "c0"))
+    pd.testing.assert_frame_equal(dunnett(data, "c0"), dunnett(moved, "c0"))
 
 
 def test_missing_runs_cost_only_themselves() -> None:
     data = frame(5, 4, shift=3.0)
     data.loc[[7, 12], "score"] = np.nan
-    result = contrasts(data, "c0")
+    result = dunnett(data, "c0")
     model = ols("score ~ C(cell) + C(seed)", data.dropna()).fit()
     assert at(result, "c1", "difference") == pytest.approx(model.params["C(cell)[T.c1]"])
     assert result["p"].between(0, 1).all()
@@ -108,25 +108,25 @@ def test_missing_runs_cost_only_themselves() -> None:
 def test_a_cell_or_baseline_without_scores_has_no_contrast() -> None:
     data = frame(3, 3)
     data.loc[data["cell"] == "c1", "score"] = np.nan
-    assert contrasts(data, "c0").loc["c1"].isna().all()
-    assert contrasts(data, "c0").loc["c2"].notna().all()
-    assert contrasts(data, "c1").isna().all(axis=None)
+    assert dunnett(data, "c0").loc["c1"].isna().all()
+    assert dunnett(data, "c0").loc["c2"].notna().all()
+    assert dunnett(data, "c1").isna().all(axis=None)
 
 
 def test_one_seed_gives_differences_without_a_claim() -> None:
-    result = contrasts(frame(1, 3), "c0")
+    result = dunnett(frame(1, 3), "c0")
     assert result["difference"].notna().all()
     assert result[["low", "high", "p"]].isna().all(axis=None)
 
 
 def test_equal_scores_give_no_claim() -> None:
     data = frame(3, 3).assign(score=0.5)
-    assert contrasts(data, "c0")["p"].isna().all()
+    assert dunnett(data, "c0")["p"].isna().all()
 
 
 @pytest.mark.parametrize(("seeds", "cells"), [(3, 4), (5, 9)])
 def test_family_wise_errors_and_coverage_by_simulation(seeds: int, cells: int) -> None:
-    wrong = [bool((contrasts(frame(seeds, cells, seed=i), "c0")["p"] < 0.05).any()) for i in range(600)]
+    wrong = [bool((dunnett(frame(seeds, cells, seed=i), "c0")["p"] < 0.05).any()) for i in range(600)]
     # 600 replicates: three standard errors around .05.
     assert 0.05 - 0.027 < np.mean(wrong) < 0.05 + 0.027
 
@@ -209,7 +209,7 @@ def test_anova_with_an_empty_combination_agrees_with_nested_models() -> None:
 def test_cells_that_share_no_seed_with_the_baseline_are_not_compared() -> None:
     data = frame(4, 3)
     apart = data["score"].mask((data["cell"] == "c1") == data["seed"].isin([0, 2]))
-    result = contrasts(data.assign(score=apart), "c0")
+    result = dunnett(data.assign(score=apart), "c0")
     assert result.loc["c1"].isna().all()
     assert result.loc["c2"].notna().all()
 
@@ -220,4 +220,4 @@ def test_contrasts_without_correlation_are_compared(seeds: int) -> None:
     data = frame(2 * seeds, 3)
     first = data["seed"] < seeds
     score = data["score"].mask((data["cell"] == "c1") & ~first).mask((data["cell"] == "c2") & first)
-    assert contrasts(data.assign(score=score), "c0").notna().all(axis=None)
+    assert dunnett(data.assign(score=score), "c0").notna().all(axis=None)

@@ -15,7 +15,7 @@ from analysis.course import Course, drawn_cells
 from analysis.figures import curves, heatmap, matrices, shares, terms
 from analysis.figures.style import save, style
 from analysis.runs import StudyRuns
-from analysis.statistics.dunnett import contrasts
+from analysis.statistics.contrasts import contrasts
 from analysis.tables import cells_table, effects_table
 from tests.analysis.conftest import grid_plan, study
 

@@ -1,0 +1,64 @@
+"""What a number of seeds can show: power, the smallest detectable effect, the seeds that an effect needs.
+
+Plain numbers, numpy and scipy: it is called before there are any scores.
+"""
+
+import math
+
+from scipy import optimize, stats
+
+MOST_SEEDS = 1000
+
+
+def power(effect: float, sd: float, seeds: int, comparisons: int = 1, alpha: float = 0.05) -> float:
+    """Probability that the default test finds one true difference of a cell to the baseline.
+
+    ``t = difference / (sd sqrt(2 / n))`` is noncentral t with noncentrality ``effect / (sd sqrt(2 / n))``. For k
+    comparisons the critical value is Sidak's, ``alpha' = 1 - (1 - alpha)^(1/k)``, slightly above Dunnett's, and the
+    degrees of freedom are those that the moderated variances have on average when variances are equal:
+    ``1 / df = 1 / (4 g) + 3 / 4 / (d0 + g)``, ``g = n - 1``, ``d0 = g min(sqrt((k - 1) / 2), (k - 1) min(1, k / 8))``,
+    or g for one comparison, the paired t test. So it is the power of the first step, a little low.
+
+    Args:
+        effect: true difference, in units of the score.
+        sd: standard deviation of a score that neither cell nor seed explains (``blocked.noise`` of past runs).
+        seeds: n, the same in every cell.
+        comparisons: k, cells beside the baseline.
+        alpha: family-wise error rate.
+    """
+    if seeds < 2:
+        return 0.0
+    df, level = _df(seeds, comparisons), 1 - (1 - alpha) ** (1 / comparisons)
+    critical = float(stats.t.isf(level / 2, df))
+    shift = abs(effect) / (sd * math.sqrt(2 / seeds))
+    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+
+
+def detectable(sd: float, seeds: int, comparisons: int = 1, target: float = 0.8, alpha: float = 0.05) -> float:
+    """Smallest true difference that is found with the target probability, in units of the score; inf for one seed."""
+    if seeds < 2:
+        return math.inf
+    # In units of sd; beyond 1e4 of them only a test at an absurd alpha would look.
+    standard = optimize.brentq(lambda effect: power(effect, 1.0, seeds, comparisons, alpha) - target, 0.0, 1e4)
+    return sd * float(standard)
+
+
+def seeds_needed(
+    effect: float, sd: float, comparisons: int = 1, target: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """Fewest seeds with which the effect is found with the target probability; None if 1000 do not suffice."""
+    low, high = 1, MOST_SEEDS
+    if power(effect, sd, high, comparisons, alpha) < target:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(effect, sd, middle, comparisons, alpha) >= target else (middle, high)
+    return high
+
+
+def _df(seeds: int, comparisons: int) -> float:
+    g, k = seeds - 1.0, comparisons
+    if k == 1:
+        return g
+    prior = g * min(math.sqrt((k - 1) / 2), (k - 1) * min(1.0, k / 8))
+    return 1 / (1 / (4 * g) + 0.75 / (prior + g))

@@ -1,0 +1,226 @@
+"""Are the statistics right? False positives, coverage and power of the default test, by simulation.
+
+    python -m benchmarks.calibration
+
+Normal noise, and seeds that shift all cells alike with a standard deviation of 2. Prints a table, writes
+calibration.png.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.interpolate import RegularGridInterpolator
+
+from analysis.statistics.contrasts import unadjusted
+from analysis.statistics.max_t import EqualMaxT
+from analysis.statistics.moderated import differences
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+REPLICATES = 20_000
+BATCH = 2000
+CONFIDENCE = 0.95
+EFFECT = 1.5
+FIGURE = Path(__file__).with_suffix(".png")
+SPREADS = {
+    "all 1": "equal",
+    "1 to 3, baseline 1": "quiet baseline",
+    "1 to 3, baseline 3": "noisy baseline",
+    "1, baseline 3": "baseline alone noisy",
+    "1, baseline 1/3": "baseline alone quiet",
+    "1, one variant 3": "one variant noisy",
+    "half 1, half 3": "half noisy",
+}
+COLUMNS = {
+    "false": "false positives: default",
+    "guarded": "Dunnett, guarded",
+    "dunnett": "Dunnett",
+    "paired": "paired t, Holm",
+    "coverage": "coverage, joint",
+    "one": "power, one effect: default",
+    "one_paired": "paired t, Holm ",
+    "all": "power, all: default",
+    "all_paired": "paired t, Holm  ",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Seeds, variants beside the baseline, and the standard deviations of the noise in the cells."""
+
+    seeds: int
+    variants: int
+    spread: str
+
+    def deviations(self) -> Array:
+        """(1 + variants,) standard deviation of the noise in each cell, the baseline first."""
+        sd = np.ones(self.variants + 1)
+        if self.spread.startswith("1 to 3"):
+            sd[1:] = np.geomspace(1, 3, self.variants)
+        if self.spread.endswith("baseline 3"):
+            sd[0] = 3
+        if self.spread == "1, baseline 1/3":
+            sd[0] = 1 / 3
+        if self.spread == "1, one variant 3":
+            sd[-1] = 3
+        if self.spread == "half 1, half 3":
+            sd[1::2] = 3
+        return sd
+
+    def draw(self, replicates: int, rng: np.random.Generator) -> Array:
+        """(replicates, 1 + variants, seeds) scores without any effect."""
+        noise = rng.normal(size=(replicates, self.variants + 1, self.seeds)) * self.deviations()[:, None]
+        drawn: Array = noise + 2 * rng.normal(size=(replicates, 1, self.seeds))
+        return drawn
+
+    def effect(self) -> Array:
+        """(variants,) 1.5 times the root mean square of the deviations of a variant and the baseline."""
+        sd = self.deviations()
+        return np.asarray(EFFECT * np.sqrt((sd[0] ** 2 + sd[1:] ** 2) / 2))
+
+
+class Critical:
+    """Quantiles of the largest of m statistics for any m up to k, interpolated from exact ones: it saves hours."""
+
+    def __init__(self, k: int) -> None:
+        """Of ``EqualMaxT``: the logarithm, linear in log m, 1 / df and the correlation."""
+        m = np.unique(np.round(np.geomspace(1, k, 8)))
+        inverse = np.concatenate([[1e-3], np.linspace(0.02, 1.0, 18)])
+        rho = np.linspace(0, 0.9, 7)
+        exact = [[[EqualMaxT(int(a), 1 / x, r).quantile(CONFIDENCE) for r in rho] for x in inverse] for a in m]
+        self.table = RegularGridInterpolator((np.log(m), inverse, rho), np.log(np.array(exact)))
+
+    def __call__(self, m: Array, df: Array, rho: Array) -> Array:
+        """For m, df and the correlation, of one shape."""
+        point = np.stack([np.log(m), np.maximum(1 / df, 1e-3), rho], -1)
+        return np.asarray(np.exp(self.table(point)))
+
+
+def default(grid: Array, critical: Critical) -> tuple[Flags, Flags]:
+    """(replicates, k): does the interval exclude 0, and is the p-value, which steps down, below .05?"""
+    found = differences(grid)
+    t, k = np.abs(found.mean / found.error), grid.shape[1] - 1
+    rho = np.broadcast_to(found.correlation[:, None], t.shape)
+    left = k - rank(unadjusted(t, found.df))
+    passed = t > critical(left.astype(float), found.df, rho)
+    return t > critical(np.full(t.shape, float(k)), found.df, rho), stepped(passed, k - left)
+
+
+def rank(p: Array) -> NDArray[np.intp]:
+    """(replicates, k) place of each p-value, 0 for the smallest."""
+    return np.argsort(np.argsort(p, -1), -1)
+
+
+def stepped(passed: Flags, place: NDArray[np.intp]) -> Flags:
+    """What is rejected when the first that does not pass ends it."""
+    order = np.argsort(place, -1)
+    return np.take_along_axis(np.logical_and.accumulate(np.take_along_axis(passed, order, -1), -1), place, -1)
+
+
+def paired_holm(grid: Array) -> Flags:
+    """(replicates, k): paired t tests with Holm's adjustment."""
+    p = np.asarray(stats.ttest_rel(grid[:, 1:], grid[:, :1], axis=-1).pvalue)
+    place = rank(p)
+    return stepped(p < (1 - CONFIDENCE) / (p.shape[1] - place), place)
+
+
+def residuals(grid: Array) -> Array:
+    """(replicates, cells, seeds) what cells and seeds leave."""
+    centred = grid - grid.mean(2, keepdims=True)
+    return np.asarray(centred - centred.mean(1, keepdims=True))
+
+
+def dunnett(grid: Array, quantile: float) -> Flags:
+    """(replicates, k): blocked Dunnett, which takes the variances for equal."""
+    _, cells, seeds = grid.shape
+    variance = (residuals(grid) ** 2).sum((1, 2)) / (cells - 1) / (seeds - 1)
+    difference = (grid[:, 1:] - grid[:, :1]).mean(-1)
+    return np.asarray(np.abs(difference) > quantile * np.sqrt(2 * variance / seeds)[:, None])
+
+
+def unequal(grid: Array) -> Flags:
+    """(replicates,) the guard of blocked Dunnett: does the Brown-Forsythe test on the residuals reject?"""
+    return np.asarray(stats.levene(*np.moveaxis(residuals(grid), 1, 0), center="median", axis=-1).pvalue < 0.05)
+
+
+def calibrate(setting: Setting, replicates: int, critical: Critical) -> dict[str, float]:
+    """Every rate of a setting, by column; the same scores, shifted, for false positives and power."""
+    rng = np.random.default_rng([20231206, setting.seeds, setting.variants, list(SPREADS).index(setting.spread)])
+    k = setting.variants
+    quantile = EqualMaxT(k, k * (setting.seeds - 1)).quantile(CONFIDENCE)
+    parts = []
+    for start in range(0, replicates, BATCH):
+        grid = setting.draw(min(BATCH, replicates - start), rng)
+        parts.append(_rates(grid, setting.effect(), critical, quantile))
+    return {name: float(np.mean([part[name] for part in parts])) for name in parts[0]}
+
+
+def _rates(grid: Array, effect: Array, critical: Critical, quantile: float) -> dict[str, float]:
+    """Of one batch."""
+    outside, rejected = default(grid, critical)
+    plain, holm = dunnett(grid, quantile), paired_holm(grid)
+    rates = {
+        "false": rejected.any(1).mean(),
+        "guarded": np.where(unequal(grid)[:, None], holm, plain).any(1).mean(),
+        "dunnett": plain.any(1).mean(),
+        "paired": holm.any(1).mean(),
+        "coverage": 1 - outside.any(1).mean(),
+    }
+    everywhere = np.concatenate([[0.0], effect])
+    # One effect, in another variant in each replicate.
+    variant = np.arange(len(grid)) % len(effect) + 1
+    one = everywhere * (np.arange(len(everywhere)) == variant[:, None])
+    for name, shift in (("one", one), ("all", np.broadcast_to(everywhere, one.shape))):
+        true = shift[:, 1:] > 0
+        shifted = grid + shift[..., None]
+        rates[name] = default(shifted, critical)[1][true].mean()
+        rates[f"{name}_paired"] = paired_holm(shifted)[true].mean()
+    return {name: float(rate) for name, rate in rates.items()}
+
+
+def table(replicates: int, variants: tuple[int, ...] = (8, 32), seeds: tuple[int, ...] = (3, 5, 10)) -> pd.DataFrame:
+    """A row for each setting."""
+    rows = []
+    for k in variants:
+        critical = Critical(k)
+        for n in seeds:
+            for spread in SPREADS:
+                setting = {"variants": k, "seeds": n, "sd of the cells": spread}
+                rows.append(setting | calibrate(Setting(n, k, spread), replicates, critical))
+    return pd.DataFrame(rows)
+
+
+def draw(rates: pd.DataFrame, path: Path) -> None:
+    """False positives and power of the default and of the paired t tests, over the settings."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    labels = [f"{SPREADS[row[2]]}, {row[0]} x {row[1]}" for row in rates.iloc[:, :3].itertuples(index=False)]
+    place = np.arange(len(rates))[::-1]
+    for axes, names in ((left, ["false", "guarded", "dunnett", "paired"]), (right, ["one", "one_paired"])):
+        for name, mark in zip(names, ["o", "x", "+", "."], strict=False):
+            axes.plot(rates[name], place, mark, label=COLUMNS[name].split(": ")[-1].strip(), markersize=4)
+        axes.legend(fontsize=7)
+    left.axvline(1 - CONFIDENCE, color="grey", linewidth=0.8)
+    left.set(xlabel="family-wise false positives", yticks=place, xlim=(0, None))
+    left.set_yticklabels(labels, fontsize=5)
+    right.set(xlabel=f"power for one effect of {EFFECT} sd", xlim=(0, 1))
+    figure.savefig(path, dpi=150)
+
+
+def main() -> None:
+    """Print the table, write the figure."""
+    rates = table(REPLICATES)
+    draw(rates, FIGURE)
+    print(rates.rename(columns=COLUMNS).to_markdown(index=False, floatfmt=".3f"))
+    error = (0.05 * 0.95 / REPLICATES) ** 0.5
+    print(f"\n{REPLICATES} replicates a row: the standard error of a rate near .05 is {error:.4f}")
+
+
+if __name__ == "__main__":
+    main()
