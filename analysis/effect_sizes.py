@@ -21,8 +21,9 @@ def sizes_table(study: StudyRuns) -> Table:
         shown = {"cell": row["name"], "n": f"{row['n']}"}
         for size, label in SIZES.items():
             spec = ".2f" if size == "better" else "+z.3f" if size == "difference" else "+z.2f"
+            prefix = "" if size == "difference" else f"{size}_"
             shown[label] = number(row[size], spec)
-            shown[f"{label}, 95 %"] = interval(row[f"{size}_low"], row[f"{size}_high"], spec)
+            shown[f"{label}, 95 %"] = interval(row[f"{prefix}low"], row[f"{prefix}high"], spec)
         rows.append(shown)
     caption = (
         f"Study {plan.study}: sizes of the differences to the baseline in {plan.metric.name}, n pairs of runs with the "

@@ -177,6 +177,8 @@ def _margins(runs: "StudyRuns") -> "dict[str, Figure]":
     from analysis.statistics.marginal import marginal
 
     frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
+    if not runs.plan.factors:
+        return {}
     means = marginal(frame, list(runs.plan.factors.values()), metric.direction).reset_index()
     if means["mean"].isna().all():
         return {}

@@ -41,7 +41,7 @@ def test_every_public_name_is_there_and_no_other() -> None:
     for name in analysis.__all__:
         assert callable(getattr(analysis, name))
         assert name in dir(analysis)
-    with pytest.raises(AttributeError, match="module 'analysis' has no attribute 'lod'; it has contrasts"):
+    with pytest.raises(AttributeError, match="module 'analysis' has no attribute 'lod'; it has advice"):
         _ = analysis.lod
 
 
