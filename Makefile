@@ -47,7 +47,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.packs
 	$(BIN)/python -m benchmarks.sequential
 	$(BIN)/python -m benchmarks.study
-	$(BIN)/python -m benchmarks.report 50
+	$(BIN)/python -m benchmarks.report
 
 # Needs torch (2.11 or later), torch-geometric, numpy, scikit-learn and pydantic, no more: PYTHON=python3 make gpu-check
 gpu-check:                     ## packs against single runs on this machine's GPU: the same results, and how much faster

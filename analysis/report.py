@@ -4,6 +4,7 @@ python -m analysis.report --study loss --out paper/loss
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,7 @@ def main(
 
     Exit code 2: no such study or store, or its cells are not comparable.
     """
+    one_thread()
     from analysis.runs import Store, StudyError
     from analysis.tables import holes_sentence
 
@@ -58,6 +60,11 @@ def main(
         typer.echo(f"warning: {warning}", err=True)
     for path in written:
         typer.echo(str(path))
+
+
+def one_thread() -> None:
+    """Before numpy is imported: sums are then the same bits on any number of cores. Two would gain nothing here."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def require_folder(folder: Path) -> None:

@@ -30,6 +30,9 @@ def main(
 
     Exit code 0: all agrees; 1: something differs; 2: no report in the folder, or no such study or store.
     """
+    from analysis.report import one_thread
+
+    one_thread()
     from analysis.runs import StudyError
 
     try:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -75,6 +76,7 @@ def draw(panels: list[Panel], metric: str) -> Figure:
     rows = -(-len(panels) // columns)
     height, width = panels[0].mean.shape
     figure = Figure(figsize=(1.2 + columns * max(2.4, 0.68 * width), 0.5 + rows * max(1.6, 0.42 * height + 0.7)))
+    FigureCanvasAgg(figure)  # seaborn measures labels; without a canvas, each on a page of its own
     every = np.stack([panel.mean.to_numpy(float) for panel in panels])
     low, high = float(np.nanmin(every)), float(np.nanmax(every))
     axes = figure.subplots(rows, columns, squeeze=False)
