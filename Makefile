@@ -46,6 +46,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.weighting
 	$(BIN)/python -m benchmarks.packs
 	$(BIN)/python -m benchmarks.study
+	$(BIN)/python -m benchmarks.calibration
 
 clean:                         ## all that can be made again, except the results
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
