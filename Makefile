@@ -47,6 +47,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.packs
 	$(BIN)/python -m benchmarks.sequential
 	$(BIN)/python -m benchmarks.study
+	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.report
 
 # Needs torch (2.11 or later), torch-geometric, numpy, scikit-learn and pydantic, no more: PYTHON=python3 make gpu-check

@@ -124,7 +124,7 @@ def holes_sentence(study: StudyRuns) -> str:
         f"{counts[outcome]} {outcome}" for outcome in [Outcome.DIVERGED, Outcome.FAILED, "missing"] if outcome in counts
     )
     planned = (study.frame["outcome"] != NOT_NEEDED).sum()
-    return f" INCOMPLETE: of {planned} planned runs {parts} ({DAGGER}: not all seeds)."
+    return f" INCOMPLETE: of {planned} planned runs {parts}. {DAGGER}: not all seeds."
 
 
 def peeking_sentence(study: StudyRuns) -> str:

@@ -34,6 +34,9 @@ SPREADS = {
     "1, baseline 1/3": "baseline alone quiet",
     "1, one variant 3": "one variant noisy",
     "half 1, half 3": "half noisy",
+    # The rule was not tuned on these.
+    "1, two variants 3": "two variants noisy",
+    "1, one variant 5": "one variant very noisy",
 }
 COLUMNS = {
     "false": "false positives: default",
@@ -43,6 +46,7 @@ COLUMNS = {
     "coverage": "coverage, joint",
     "one": "power, one effect: default",
     "one_paired": "paired t, Holm ",
+    "one_dunnett": "Dunnett ",
     "all": "power, all: default",
     "all_paired": "paired t, Holm  ",
 }
@@ -67,6 +71,10 @@ class Setting:
             sd[0] = 1 / 3
         if self.spread == "1, one variant 3":
             sd[-1] = 3
+        if self.spread == "1, two variants 3":
+            sd[-2:] = 3
+        if self.spread == "1, one variant 5":
+            sd[-1] = 5
         if self.spread == "half 1, half 3":
             sd[1::2] = 3
         return sd
@@ -179,6 +187,8 @@ def _rates(grid: Array, effect: Array, critical: Critical, quantile: float) -> d
         shifted = grid + shift[..., None]
         rates[name] = default(shifted, critical)[1][true].mean()
         rates[f"{name}_paired"] = paired_holm(shifted)[true].mean()
+        if name == "one":
+            rates["one_dunnett"] = dunnett(shifted, quantile)[true].mean()
     return {name: float(rate) for name, rate in rates.items()}
 
 

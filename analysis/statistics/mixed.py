@@ -46,7 +46,7 @@ def _fit(seen: pd.DataFrame, cells: list[str]) -> tuple["np.ndarray", "np.ndarra
     """Estimates and standard errors of the contrasts, has it converged, what was said."""
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    design = pd.get_dummies(pd.Categorical(seen["cell"], cells), dtype=float).to_numpy()
+    design = np.eye(len(cells))[pd.Categorical(seen["cell"], cells).codes]
     design[:, 0] = 1.0
     # In units of the score's spread: the optimiser is not invariant to them.
     unit = float(seen["score"].std())

@@ -35,10 +35,10 @@ def differences(grid: Array) -> Differences:
     With ``g = n - 1``, the variance of contrast i over its n seeds, ``s_i^2``, is moderated (Smyth 2004, equation 4.1):
     ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. All of them share the noise of the
     baseline, ``b`` (the mean covariance of two contrasts); that part is known with g degrees of freedom whatever is
-    pooled, so ``1 / df_i = r^2 / g + (1 - r^2) / (d0 + g)`` with ``r = b / v_i``, which is never below g.
+    pooled, so ``1 / df_i = r^2 / g + (1 - r^2) / (d0 + g)`` with ``r = b / v_i``, 1 at most; df is never below g.
 
     Smyth's estimate of d0 is infinite too readily when there are few cells. Here ``d0 = g sqrt((k - 1) / 2) / H^3``,
-    between 9 / n and ``g (k - 1) min(1, k / 8)``. H is Bartlett's statistic over its mean, and ``sqrt(2 / (k - 1))``
+    between 9 / n and ``g (k - 1) min(1, k / 10)``. H is Bartlett's statistic over its mean, and ``sqrt(2 / (k - 1))``
     its standard error under equal variances. With many seeds and unequal variances d0 fades, and what is left is the
     paired t test. Exponent and limits were chosen by simulation (``benchmarks/calibration.py``).
 
@@ -97,7 +97,7 @@ def _heterogeneity(own: Array, g: Array, pooled: Array) -> Array:
 def _prior_df(heterogeneity: Array, g: Array, n: Array, k: int) -> Array:
     """(...) d0: how many degrees of freedom the other contrasts are worth."""
     agreed: Array = g * np.sqrt((k - 1) / 2) / heterogeneity**3
-    return np.asarray(np.minimum(np.maximum(agreed, 9 / np.maximum(n, 1)), g * (k - 1) * min(1.0, k / 8)))
+    return np.asarray(np.minimum(np.maximum(agreed, 9 / np.maximum(n, 1)), g * (k - 1) * min(1.0, k / 10)))
 
 
 def _correlation(shared: Array, error: Array, seen: NDArray[np.bool_], g: Array) -> Array:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
 from analysis.statistics.contrasts import score_grid
+from analysis.statistics.power import noncentral_t
 
 Array = NDArray[np.float64]
 MEANINGFUL = 0.75
@@ -71,7 +72,7 @@ def standardised_interval(d: float, n: int, confidence: float) -> tuple[float, f
     reach = 8 * (1 + abs(t) / (2 * (n - 1)) ** 0.5)
 
     def at(probability: float) -> float:
-        return float(optimize.brentq(lambda x: special.nctdtr(n - 1, x, t) - probability, t - reach, t + reach))
+        return float(optimize.brentq(lambda x: noncentral_t(t, n - 1, x) - probability, t - reach, t + reach))
 
     return at(1 - tail) / n**0.5, at(tail) / n**0.5
 

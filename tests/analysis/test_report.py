@@ -15,14 +15,28 @@ from analysis.runs import Store as Reader
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, Store, run
 
-FIGURES = ["curves", "heatmap", "classes", "shares", "weights", "gradients", "modules", "cosines", "confusion"]
+FIGURES = [
+    "forest",
+    "margins",
+    "interactions",
+    "curves",
+    "heatmap",
+    "classes",
+    "shares",
+    "weights",
+    "gradients",
+    "modules",
+    "cosines",
+    "confusion",
+]
 FILES = {
     *(
         f"{table}.{suffix}"
-        for table in ("cells", "effects", "classes", "choice", "variance", "breakdown")
+        for table in ("cells", "sizes", "effects", "margins", "classes", "choice", "variance", "breakdown")
         for suffix in ("csv", "md", "tex")
     ),
     *(f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")),
+    "numbers.tex",
     "manifest.json",
 }
 

@@ -42,7 +42,7 @@ def test_cells_table_has_mean_interval_and_contrast_of_every_cell(complete: Stud
 def test_missing_runs_show_as_holes() -> None:
     holed = study(grid_plan(), {}, missing=6)
     table = cells_table(holed)
-    assert table.readable.set_index("cell").loc["a=2 b=20 y", "n"] == "4 of 5"
+    assert table.readable.set_index("cell").loc["a=2 b=20 y†", "n"] == "4 of 5"
     assert "INCOMPLETE: of 40 planned runs 6 missing." in table.caption
     assert "INCOMPLETE" in effects_table(holed).caption
 

@@ -1,0 +1,207 @@
+"""The default comparison agrees with what it reduces to, and copes with what is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from analysis.statistics.contrasts import contrasts, critical, score_grid, step_down
+from analysis.statistics.max_t import EqualMaxT
+from analysis.statistics.mixed import mixed
+from analysis.statistics.moderated import differences
+from analysis.statistics.screen import screen
+from tests.analysis.test_statistics import at, frame
+
+
+def grid(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def test_of_two_cells_it_is_the_paired_t_test() -> None:
+    data = frame(6, 2, shift=1.5)
+    result = contrasts(data, "c0")
+    scores = [data.loc[data["cell"] == cell, "score"] for cell in ("c1", "c0")]
+    expected = stats.ttest_rel(scores[0], scores[1])
+    interval = expected.confidence_interval()
+    assert at(result, "c1", "p") == pytest.approx(expected.pvalue)
+    assert [at(result, "c1", "low"), at(result, "c1", "high")] == pytest.approx([interval.low, interval.high])
+    assert result.loc["c1", "method"] == "paired t test"
+
+
+def test_with_many_seeds_and_unequal_variances_the_error_is_that_of_the_paired_t_test() -> None:
+    scores = grid((9, 400)) * np.geomspace(1, 5, 9)[:, None]
+    found = differences(scores)
+    pair = scores[1:] - scores[0]
+    np.testing.assert_allclose(found.error, stats.sem(pair, axis=1), rtol=0.01)
+    assert (found.df >= 399).all()
+
+
+def test_with_equal_variances_the_error_is_nearly_pooled() -> None:
+    """Of many cells with equal variances the errors are alike, and the degrees of freedom those of Dunnett's test."""
+    found = differences(grid((200, 41, 8)))
+    own = np.std(found.error, axis=1) / found.error.mean(1)
+    assert np.median(own) < 0.1
+    assert np.median(found.df) > 2 * 7
+    assert np.median(found.correlation) == pytest.approx(0.45, abs=0.06)
+
+
+def test_moderated_variance_by_hand() -> None:
+    scores = grid((5, 4), 3)
+    found = differences(scores)
+    pair = scores[1:] - scores[0]
+    covariance = np.cov(pair)
+    own, g, k, n = np.diag(covariance), 3, 4, 4
+    shared = max(0.0, covariance[~np.eye(4, dtype=bool)].mean())
+    # Bartlett's statistic by another route: four groups with these variances.
+    groups = [deviation / deviation.std(ddof=1) * sd for deviation, sd in zip(pair, own**0.5, strict=True)]
+    heterogeneity = stats.bartlett(*groups).statistic / (k - 1) / (1 - min(shared / own.mean(), 0.95) ** 2)
+    prior = min(max(g * ((k - 1) / 2) ** 0.5 / heterogeneity**3, 9 / n), g * (k - 1) * k / 10)
+    value = (prior * own.mean() + g * own) / (prior + g)
+    common = np.minimum(shared / value, 1) ** 2
+    np.testing.assert_allclose(found.error, (value / n) ** 0.5)
+    np.testing.assert_allclose(found.df, 1 / (common / g + (1 - common) / (prior + g)))
+    scale = (value[:, None] * value) ** 0.5
+    correlation = (shared / scale)[~np.eye(4, dtype=bool)].mean()
+    assert correlation > 0.5
+    assert found.correlation == pytest.approx(0.5 + (1 - 2 / g) * (correlation - 0.5))
+
+
+def test_many_data_sets_at_once_give_what_each_gives() -> None:
+    scores = grid((7, 5, 4))
+    scores[2, 3, 1] = np.nan
+    together = differences(scores)
+    for index in range(7):
+        alone = differences(scores[index])
+        np.testing.assert_allclose(together.error[index], alone.error)
+        np.testing.assert_allclose(together.df[index], alone.df)
+        np.testing.assert_allclose(together.correlation[index], alone.correlation)
+
+
+def test_p_values_step_down_from_the_joint_to_the_single_test() -> None:
+    t, df = np.array([2.0, 9.0, -4.0]), np.full(3, 12.0)
+    p = step_down(t, df, 0.5)
+    assert p[1] == pytest.approx(EqualMaxT(3, 12).sf(np.array([9.0]))[0])
+    assert p[2] == pytest.approx(EqualMaxT(2, 12).sf(np.array([4.0]))[0])
+    assert p[0] == pytest.approx(2 * stats.t.sf(2.0, 12))
+
+
+def test_without_correlation_and_with_many_degrees_of_freedom_it_is_holm_sidak() -> None:
+    t, df = np.array([1.0, 2.2, 2.9, -3.1, 0.2]), np.full(5, 1e6)
+    expected = multipletests(2 * stats.norm.sf(np.abs(t)), method="holm-sidak")[1]
+    np.testing.assert_allclose(step_down(t, df, 0.0), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_an_interval_that_excludes_zero_has_a_small_p_and_the_smallest_p_its_interval(seed: int) -> None:
+    result = contrasts(frame(4, 5, shift=3.0, seed=seed), "c0")
+    excludes = (result["low"] > 0) | (result["high"] < 0)
+    assert (result.loc[excludes, "p"] < 0.05).all()
+    # With the same degrees of freedom the smallest p belongs to the largest t, so that one agrees both ways.
+    smallest = int(result["p"].to_numpy(float).argmin())
+    assert bool(excludes.iloc[smallest]) == bool(result["p"].iloc[smallest] < 0.05)
+
+
+def test_it_is_at_least_as_strict_as_one_test_and_no_stricter_than_paired_holm() -> None:
+    """With unequal variances: more significant than paired t with Holm on average, less than unadjusted."""
+    for seed in range(5):
+        data = frame(5, 9, shift=2.0, seed=seed)
+        result = contrasts(data, "c0")
+        found = differences(score_grid(data, ["c0", *result.index]))
+        alone = 2 * stats.t.sf(np.abs(found.mean / found.error), found.df)
+        assert (result["p"].to_numpy() >= alone - 1e-12).all()
+        assert (critical(found.df, float(found.correlation), 0.95) <= stats.t.isf(0.025 / 8, 4)).all()
+
+
+def test_a_common_shift_of_a_seed_or_a_change_of_unit_changes_nothing() -> None:
+    data = frame(5, 4, shift=1.0)
+    result = contrasts(data, "c0")
+    moved = data.assign(score=data["score"] + 100 * (data["seed"] == 2))
+    pd.testing.assert_frame_equal(result, contrasts(moved, "c0"))
+    scaled = contrasts(data.assign(score=1e-3 * data["score"]), "c0")
+    np.testing.assert_allclose(scaled["p"], result["p"], rtol=1e-6)
+
+
+def test_missing_runs_cost_only_their_pairs() -> None:
+    data = frame(5, 4, shift=3.0)
+    data.loc[[7, 12], "score"] = np.nan
+    result = contrasts(data, "c0")
+    wide = data.pivot_table(index="seed", columns="cell", values="score")
+    assert at(result, "c1", "difference") == pytest.approx((wide["c1"] - wide["c0"]).mean())
+    assert result["p"].between(0, 1).all()
+    reordered = contrasts(data.sample(frac=1, random_state=0), "c0").loc[result.index]
+    np.testing.assert_allclose(reordered[["low", "high", "p"]], result[["low", "high", "p"]])
+
+
+def test_what_cannot_be_compared_is_left_open_and_the_reason_is_told() -> None:
+    data = frame(3, 3)
+    data.loc[data["cell"] == "c1", "score"] = np.nan
+    result = contrasts(data, "c0")
+    assert result.loc["c1", ["difference", "low", "high", "p"]].isna().all()
+    assert result.loc["c2"].notna().all()
+    assert contrasts(data, "c1")["reason"].eq("no cell shares a seed with the baseline").all()
+    one = contrasts(frame(1, 3), "c0")
+    assert one["difference"].notna().all()
+    assert one[["low", "high", "p"]].isna().all(axis=None)
+    assert one["reason"].eq("one seed tells no variance").all()
+    same = contrasts(frame(3, 3).assign(score=0.1), "c0")
+    assert same["p"].isna().all()
+    assert same["reason"].eq("the differences do not vary").all()
+    assert contrasts(frame(3, 1), "c0").empty
+
+
+def test_a_cell_with_a_single_seed_borrows_its_variance_from_the_others() -> None:
+    data = frame(5, 4)
+    data.loc[(data["cell"] == "c3") & (data["seed"] > 0), "score"] = np.nan
+    result = contrasts(data, "c0")
+    assert result["p"].notna().all()
+    assert (result["high"] - result["low"]).idxmax() == "c3"
+
+
+def test_a_cell_that_shares_no_seed_with_the_baseline_is_not_compared() -> None:
+    data = frame(4, 3)
+    apart = data["score"].mask((data["cell"] == "c1") == data["seed"].isin([0, 2]))
+    result = contrasts(data.assign(score=apart), "c0")
+    assert result.loc["c1", ["difference", "low", "high", "p"]].isna().all()
+    assert result.loc["c2"].notna().all()
+
+
+def test_the_footnote_says_whether_variances_differ() -> None:
+    scores = grid((6, 12)) * np.array([1, 1, 1, 1, 8, 1])[:, None]
+    rows = [{"cell": f"c{c}", "seed": s, "score": scores[c, s]} for c in range(6) for s in range(12)]
+    assert "are unequal" in contrasts(pd.DataFrame(rows), "c0")["reason"].iloc[0]
+    assert "no sign of unequal" in contrasts(frame(6, 5, seed=1), "c0")["reason"].iloc[0]
+
+
+def test_a_screen_has_the_false_discovery_rate_over_all_metrics_and_cells() -> None:
+    first, second = frame(6, 4, shift=3.0), frame(6, 4, seed=1)
+    data = first.rename(columns={"score": "f1"}).assign(loss=second["score"], empty=np.nan)
+    table = screen(data, "c0", ["f1", "loss", "empty"])
+    known = table.dropna()
+    np.testing.assert_allclose(known["q"], multipletests(known["p"], method="fdr_bh")[1])
+    assert (table["metric"] == "empty").sum() == 3
+    assert table.loc[table["metric"] == "empty", "q"].isna().all()
+    assert list(table.loc[0, ["metric", "cell"]]) == ["f1", "c1"]
+    single = contrasts(first[first["cell"].isin(["c0", "c1"])], "c0")
+    assert screen(data[data["cell"].isin(["c0", "c1"])], "c0", ["f1"])["p"].iloc[0] == pytest.approx(
+        at(single, "c1", "p")
+    )
+    assert screen(data, "c0", []).empty
+
+
+def test_the_mixed_model_agrees_with_the_paired_difference_where_nothing_is_missing() -> None:
+    data = frame(8, 4, shift=2.0)
+    result = mixed(data, "c0")
+    assert result["converged"].all()
+    np.testing.assert_allclose(result["difference"], contrasts(data, "c0")["difference"], atol=1e-6)
+    assert at(result, "c1", "p") < 0.01
+
+
+def test_the_mixed_model_uses_what_is_left_of_an_incomplete_study_and_says_when_it_cannot() -> None:
+    data = frame(8, 3, shift=2.0)
+    data.loc[[1, 9, 20], "score"] = np.nan
+    assert mixed(data, "c0")["difference"].notna().all()
+    assert not mixed(data.assign(score=1.0), "c0")["converged"].any()
+    assert not mixed(data[data["seed"] == 0], "c0")["converged"].any()
+    lost = mixed(data.assign(score=data["score"].mask(data["cell"] == "c2")), "c0")
+    assert lost["difference"].isna().tolist() == [False, True]
