@@ -12,6 +12,7 @@ _SPECIAL = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "[": "{[}",  # at the start of a row it would belong to the end of the last one
     "–": "--",
     "−": "--",
     "†": r"\textdagger{}",
@@ -91,4 +92,4 @@ def macros(table: str, readable: pd.DataFrame) -> str:
 
 def _key(text: str) -> str:
     """Without what cannot stand in the name of a macro."""
-    return re.sub(r"[\\{}%#~^&$]", "", text).strip()
+    return " ".join(re.sub(r"[\\{}%#~^&$†]", "", text).split())

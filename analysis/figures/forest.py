@@ -45,7 +45,7 @@ def draw(drawn: pd.DataFrame, plan: Plan, left_out: int) -> Figure:
         )  # fmt: skip
     ax.set_yticks(range(len(drawn)), drawn["name"].to_list(), fontsize=6)
     ax.set_ylim(-0.8, len(drawn) - 0.2)
-    missing = f" ({left_out} nearer to 0 not shown)" if left_out else ""
-    ax.set_xlabel(f"difference of {plan.metric.name} to the baseline, joint 95 % intervals{missing}", fontsize=7)
+    missing = f"; {left_out} nearer to 0 not shown" if left_out else ""
+    ax.set_xlabel(f"difference of {plan.metric.name} to the baseline\njoint 95 % intervals{missing}", fontsize=7)
     figure.legend(loc="outside upper right", ncols=len(MARK), fontsize=7)
     return figure

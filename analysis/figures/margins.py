@@ -28,7 +28,7 @@ def draw(marginal: pd.DataFrame, metric: str) -> Figure:
         ax.set_xticks(place, [str(level) for level in here["level"]], rotation=30, ha="right", fontsize=7)
         ax.set_xlim(-0.4, len(here) - 0.6)
         ax.set_xlabel(factor)
-    axes[0, 0].set_ylabel(f"marginal mean {metric}, 95 %", fontsize=7)
+    axes[0, 0].set_ylabel(f"{metric}\nmarginal mean, 95 %", fontsize=7)
     return figure
 
 
@@ -56,6 +56,7 @@ def draw_interactions(means: pd.DataFrame, metric: str) -> Figure:
             places = [levels.index(x) for x in line["x"]]
             ax.plot(places, line["mean"], style, marker=mark, markersize=3, linewidth=0.9, label=str(level))
         ax.set_xticks(range(len(levels)), [str(level) for level in levels], fontsize=7)
+        ax.set_xlim(-0.4, len(levels) - 0.6)
         ax.set_xlabel(a)
         ax.legend(title=b, fontsize=6, title_fontsize=6)
     for ax in axes[len(pairs) :]:

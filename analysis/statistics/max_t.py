@@ -45,11 +45,8 @@ class EqualMaxT:
     def __init__(self, k: int, df: float, rho: float = 0.5) -> None:
         """K statistics with df degrees of freedom."""
         self.k, self.rho = k, rho
-        z, z_weight = _nodes(stats.norm)
-        chi, chi_weight = _nodes(stats.chi(df))
-        self.shift = np.sqrt(rho) * z[:, None]
-        self.scale = chi[None, :] / np.sqrt(df)
-        self.weight = z_weight[:, None] * chi_weight[None, :]
+        z, self.scale, self.weight = _grid(df)
+        self.shift = np.sqrt(rho) * z
 
     def sf(self, t: Array) -> Array:
         """``P(M >= t)`` for each t."""
@@ -65,6 +62,14 @@ class EqualMaxT:
     def quantile(self, probability: float) -> float:
         """The value that M stays below with a probability."""
         return float(optimize.brentq(lambda t: self._cdf(t) - probability, 0.0, 1e4))
+
+
+@cache
+def _grid(df: float) -> tuple[Array, Array, Array]:
+    """Nodes of Z (128, 1), of S (1, 128), and their weights (128, 128)."""
+    z, z_weight = _nodes(stats.norm)
+    chi, chi_weight = _nodes(stats.chi(df))
+    return z[:, None], chi[None, :] / np.sqrt(df), z_weight[:, None] * chi_weight[None, :]
 
 
 def _nodes(distribution: Continuous) -> tuple[Array, Array]:

@@ -3,11 +3,14 @@
 Plain numbers, numpy and scipy: it is called before there are any scores.
 """
 
+import functools
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+Array = NDArray[np.float64]
 MOST_SEEDS = 1000
 
 
@@ -63,12 +66,19 @@ def noncentral_t(t: float, df: float, shift: float) -> float:
 
     scipy's ``nct`` is NaN at some arguments that matter here (1.17, in the lower tail).
     """
+    s, weight = _chi(df)
+    return float(special.ndtr(t * s - shift) @ weight)
+
+
+@functools.cache
+def _chi(df: float) -> tuple[Array, Array]:
+    """Nodes and weights with which a sum is an expectation over S."""
     chi = stats.chi(df)
     low, high = chi.ppf(1e-14), chi.isf(1e-14)
     node, weight = np.polynomial.legendre.leggauss(200)
     s = low + (high - low) * (node + 1) / 2
     density = weight * chi.pdf(s)
-    return float(special.ndtr(t * s / math.sqrt(df) - shift) @ density / density.sum())
+    return s / math.sqrt(df), density / density.sum()
 
 
 def _df(seeds: int, comparisons: int) -> float:

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from ablations.record import COUNTS
+from analysis import latex
 from analysis.breakdown import breakdown_table
 from analysis.classes import classes_table
 from analysis.course import Course, drawn_cells
-from analysis.figures import curves, heatmap, matrices, shares, terms
+from analysis.effect_sizes import sizes_table
+from analysis.figures import curves, forest, heatmap, matrices, shares, terms
 from analysis.figures.style import save, style
+from analysis.margins import margins_table
 from analysis.runs import StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.tables import cells_table, effects_table
@@ -209,9 +212,13 @@ def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
 def test_the_tables_compile(complete: StudyRuns, tmp_path: Path) -> None:
-    for table in (cells_table(complete), effects_table(complete)):
+    tables = [cells_table(complete), effects_table(complete), sizes_table(complete), margins_table(complete)]
+    for table in tables:
         table.write(tmp_path)
-    packages, body = r"\usepackage{booktabs,longtable}", r"\input{cells}\input{effects}"
+    numbers = latex.LOOKUP + "".join(latex.macros(table.name, table.readable) for table in tables)
+    (tmp_path / "numbers.tex").write_text(numbers)
+    packages, said = r"\usepackage{array,booktabs,longtable}", r"\result{cells/a=2 b=20 y/mean}"
+    body = rf"\input{{numbers}} It is {said}. " + "".join(rf"\input{{{table.name}}}" for table in tables)
     document = rf"\documentclass{{article}}{packages}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "paper.tex").write_text(document)
     done = subprocess.run(
@@ -219,3 +226,37 @@ def test_the_tables_compile(complete: StudyRuns, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").exists()
+
+
+def test_a_number_for_the_text_is_the_number_of_the_table(complete: StudyRuns) -> None:
+    table = cells_table(complete)
+    text = latex.macros("cells", table.readable)
+    row = table.readable.set_index("cell").loc["a=2 b=20 y"]
+    assert rf"\csname result@cells/a=2 b=20 y/mean\endcsname{{{row['mean']}}}" in text
+    assert rf"\csname result@cells/a=2 b=20 y/verdict\endcsname{{{row['verdict']}}}" in text
+    names = [line.partition("endcsname")[0] for line in text.splitlines()]
+    assert len(set(names)) == len(names) == 8 * 7
+
+
+def test_two_rows_of_one_name_have_macros_of_their_own() -> None:
+    text = latex.macros("t", pd.DataFrame({"a": ["x", "x%"], "b": ["1", "[2]"]}))
+    assert text.splitlines() == [
+        r"\expandafter\newcommand\csname result@t/x/b\endcsname{1}",
+        r"\expandafter\newcommand\csname result@t/x (2)/b\endcsname{{[}2]}",
+    ]
+
+
+def test_numbers_of_latex_are_aligned_and_texts_are_not() -> None:
+    frame = pd.DataFrame({"name": ["a_b", "c"], "x": ["+1.25", "–"], "p": ["< .001", ".5"], "n": ["3", "12"]})
+    text = latex.longtable(frame, "50 %", "tab:t")
+    assert r"\begin{longtable}{l N{+1.2} N{1.1} N{2.0}}" in text
+    assert r"a\_b & +1.25 & {\textless{} .001} & 3 \\" in text
+    assert r"c & {--} & .5 & 12 \\" in text
+    assert r"\caption{50 \%} \label{tab:t}" in text
+
+
+def test_the_forest_shows_what_is_furthest_from_0(complete: StudyRuns) -> None:
+    drawn = forest.contrasts(cells_table(complete).numbers, complete.plan)
+    assert list(drawn["difference"]) == sorted(drawn["difference"])
+    assert len(drawn) == 7
+    assert set(drawn["verdict"]) <= set(forest.MARK)
