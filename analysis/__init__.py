@@ -1,4 +1,6 @@
-"""What is concluded from a study, from the store alone. Imports of ours: ``ablations.record`` and nothing else.
+"""What is concluded from a study, from the store alone.
+
+Of the rest it knows ``ablations.record``, ``sequential`` and ``power``, which the runners share.
 
 In a notebook: ``import analysis; frame = analysis.load("loss"); analysis.contrasts(frame, frame.attrs["baseline"])``.
 Frames go in and come out; what is named here is imported when it is first used.
@@ -8,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ablations.power import detectable, power, seeds_needed
     from analysis.notebook import history, load, study
     from analysis.statistics.anova import effects
     from analysis.statistics.contrasts import contrasts
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from analysis.statistics.intervals import means
     from analysis.statistics.marginal import advice, marginal
     from analysis.statistics.mixed import mixed
-    from analysis.statistics.power import detectable, power, seeds_needed
     from analysis.statistics.screen import screen
     from analysis.statistics.sizes import sizes
     from analysis.statistics.tukey import tukey
@@ -42,23 +44,23 @@ __all__ = [
 ]
 
 _HOME = {
-    "advice": "statistics.marginal",
-    "contrasts": "statistics.contrasts",
-    "detectable": "statistics.power",
-    "dunnett": "statistics.dunnett",
-    "effects": "statistics.anova",
-    "history": "notebook",
-    "load": "notebook",
-    "marginal": "statistics.marginal",
-    "means": "statistics.intervals",
-    "mixed": "statistics.mixed",
-    "power": "statistics.power",
-    "screen": "statistics.screen",
-    "seeds_needed": "statistics.power",
-    "sizes": "statistics.sizes",
-    "study": "notebook",
-    "tukey": "statistics.tukey",
-    "verdicts": "statistics.verdict",
+    "advice": "analysis.statistics.marginal",
+    "contrasts": "analysis.statistics.contrasts",
+    "detectable": "ablations.power",
+    "dunnett": "analysis.statistics.dunnett",
+    "effects": "analysis.statistics.anova",
+    "history": "analysis.notebook",
+    "load": "analysis.notebook",
+    "marginal": "analysis.statistics.marginal",
+    "means": "analysis.statistics.intervals",
+    "mixed": "analysis.statistics.mixed",
+    "power": "ablations.power",
+    "screen": "analysis.statistics.screen",
+    "seeds_needed": "ablations.power",
+    "sizes": "analysis.statistics.sizes",
+    "study": "analysis.notebook",
+    "tukey": "analysis.statistics.tukey",
+    "verdicts": "analysis.statistics.verdict",
 }
 
 
@@ -66,7 +68,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its home."""
     if name not in _HOME:
         raise AttributeError(f"module 'analysis' has no attribute '{name}'; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(f"analysis.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,12 +1,14 @@
 """The plan of a study, printed before anything starts."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from ablations import sequential
-from ablations.record import Kind, Plan
+from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
 from runners import ledger, rounds, search
 from runners.ledger import Ledger
@@ -37,6 +39,10 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slo
         study, plan = search.decided(study, plan, winner)
     if plan.stopping is None:
         print_plan(console, plan, known, missing_runs(study, plan, known.done()), slots)
+        if len(plan.cells) > 1:
+            values = ledger.metric(uri, plan.study, plan.metric.name)
+            found = ((run.tags[Tag.RUN_KEY], run.run_id) for run in known.complete())
+            print_line(console, detectable(plan, {key: values[run] for key, run in found if run in values}))
         return
     state = rounds.read(uri, study, plan, slots.jobs)
     print_plan(console, plan, known, state.runs, slots)
@@ -77,6 +83,35 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         _cost(known.seconds(), len(runs), slots.jobs),
     ]
     console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_line(console: Console, text: str) -> None:
+    """Whole, however long."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def detectable(plan: Plan, scores: Mapping[str, float]) -> str:
+    """What difference the seeds of a plan are enough for.
+
+    Args:
+        plan: what the study should hold.
+        scores: of the runs that are there, by key; those of cells with all of the first seeds tell the noise.
+    """
+    from ablations import power
+
+    rows = [[scores.get(plan.run_key(cell, seed), math.nan) for seed in plan.seeds] for cell in plan.cells]
+    grid = np.array(rows)
+    grid = grid[:, np.isfinite(grid).any(0)]
+    grid = grid[np.isfinite(grid).all(1)]
+    sd, seeds, others = power.noise(grid) if grid.size else None, len(plan.seeds), len(plan.cells) - 1
+    if seeds < 2:
+        return "can detect: nothing, one seed tells no noise; 5 seeds to explore, 10 to claim, 20 for equivalence"
+    least = power.detectable(sd or 1.0, seeds, others)
+    size = f"{least:.3f} (noise {sd:.3f} by the runs in the store)" if sd else f"{least:.1f} x the noise of a run"
+    return (
+        f"can detect: with 80 % power a difference of {size} to the baseline, with {seeds} seeds and {others} "
+        f"comparisons"
+    )
 
 
 def print_search(console: Console, trials: Trials, study: Study, known: Ledger, jobs: int) -> None:

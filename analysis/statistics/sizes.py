@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from ablations.power import noncentral_t
 from analysis.statistics.contrasts import score_grid
-from analysis.statistics.power import noncentral_t
 
 Array = NDArray[np.float64]
 MEANINGFUL = 0.75

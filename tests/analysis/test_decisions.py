@@ -7,9 +7,9 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
+from ablations.power import detectable, power, seeds_needed
 from analysis.statistics.max_t import EqualMaxT
 from analysis.statistics.moderated import differences
-from analysis.statistics.power import detectable, power, seeds_needed
 from analysis.statistics.verdict import verdicts, why_not_wilcoxon
 from tests.analysis.test_statistics import frame
 

@@ -1,6 +1,6 @@
 """What a number of seeds can show: power, the smallest detectable effect, the seeds that an effect needs.
 
-Plain numbers, numpy and scipy: it is called before there are any scores.
+Plain numbers, numpy and scipy: it is asked before the runs and after them.
 """
 
 import functools
@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 Array = NDArray[np.float64]
 MOST_SEEDS = 1000
@@ -26,7 +26,7 @@ def power(effect: float, sd: float, seeds: int, comparisons: int = 1, alpha: flo
 
     Args:
         effect: true difference, in units of the score.
-        sd: standard deviation of a score that neither cell nor seed explains (``blocked.noise`` of past runs).
+        sd: standard deviation of a score that neither cell nor seed explains (``noise`` of past runs).
         seeds: n, the same in every cell.
         comparisons: k, cells beside the baseline.
         alpha: family-wise error rate.
@@ -34,9 +34,21 @@ def power(effect: float, sd: float, seeds: int, comparisons: int = 1, alpha: flo
     if seeds < 2:
         return 0.0
     df, level = _df(seeds, comparisons), 1 - (1 - alpha) ** (1 / comparisons)
-    critical = float(stats.t.isf(level / 2, df))
+    critical = -float(special.stdtrit(df, level / 2))
     shift = abs(effect) / (sd * math.sqrt(2 / seeds))
     return 1 - noncentral_t(critical, df, shift) + noncentral_t(-critical, df, shift)
+
+
+def noise(grid: Array) -> float | None:
+    """Standard deviation of what neither cell nor seed explains, of (C, S) scores; None for a single cell or seed.
+
+    ``sqrt(sum_cs (y_cs - y_c. - y_.s + y_..)^2 / ((C - 1) (S - 1)))``: the residual of ``y = cell + seed``.
+    """
+    df = (grid.shape[0] - 1) * (grid.shape[1] - 1)
+    if df < 1:
+        return None
+    residual = grid - grid.mean(0) - grid.mean(1, keepdims=True) + grid.mean()
+    return float(np.sqrt((residual**2).sum() / df))
 
 
 def detectable(sd: float, seeds: int, comparisons: int = 1, target: float = 0.8, alpha: float = 0.05) -> float:
@@ -73,11 +85,11 @@ def noncentral_t(t: float, df: float, shift: float) -> float:
 @functools.cache
 def _chi(df: float) -> tuple[Array, Array]:
     """Nodes and weights with which a sum is an expectation over S."""
-    chi = stats.chi(df)
-    low, high = chi.ppf(1e-14), chi.isf(1e-14)
+    low, high = (math.sqrt(2 * inverse(df / 2, 1e-14)) for inverse in (special.gammaincinv, special.gammainccinv))
     node, weight = np.polynomial.legendre.leggauss(200)
     s = low + (high - low) * (node + 1) / 2
-    density = weight * chi.pdf(s)
+    log_density = (df - 1) * np.log(s) - s**2 / 2  # of chi, up to a constant that the sum takes out
+    density = weight * np.exp(log_density - log_density.max())
     return s / math.sqrt(df), density / density.sum()
 
 
