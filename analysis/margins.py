@@ -3,7 +3,7 @@
 import pandas as pd
 
 from analysis.runs import StudyRuns
-from analysis.statistics.marginal import advice, marginal
+from analysis.statistics.marginal import marginal, sentences
 from analysis.tables import DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
 
 
@@ -12,10 +12,11 @@ def margins_table(study: StudyRuns) -> Table:
     plan = study.plan
     frame = study.frame.assign(score=study.score)
     factors = list(plan.factors.values())
-    numbers = marginal(frame, factors, plan.metric.direction).reset_index()
+    table = marginal(frame, factors, plan.metric.direction)
+    numbers = table.reset_index()
     (baseline,) = (cell for cell in plan.cells if cell.cell_id == plan.baseline)
     keep: dict[str, object] = {plan.factors[path]: level for path, level in baseline.levels.items()}
-    sentences = " ".join(advice(frame, factors, keep, plan.metric.direction))
+    advice = " ".join(sentences(table, keep))
     readable = pd.DataFrame(
         [
             {
@@ -33,6 +34,6 @@ def margins_table(study: StudyRuns) -> Table:
     caption = (
         f"Study {plan.study}: marginal means of {plan.metric.name} over the levels of the other factors, seeds as "
         f"blocks, with 95 % t intervals; difference to the best level of the factor, adjusted for all pairs of its "
-        f"levels (Tukey), not for the number of factors. {sentences}{peeking_sentence(study)}{holes_sentence(study)}"
+        f"levels (Tukey), not for the number of factors. {advice}{peeking_sentence(study)}{holes_sentence(study)}"
     )
     return Table("margins", numbers, readable, caption)

@@ -119,7 +119,7 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
     written.append(_macros(tables, folder))
     with style():
-        figures = {"forest": _forest(runs, cells), "heatmap": _heatmaps(runs, cells), **_margins(runs)}
+        figures = {"forest": _forest(runs, cells), "heatmap": _heatmaps(runs, cells), **_margins(runs, tables)}
         figures |= {"classes": classes.draw(by_class, drawn_cells(runs.plan))}
         figures |= _courses(store, runs, course) if course else {}
         figures |= _decisions(runs) if runs.plan.stopping else {}
@@ -179,14 +179,13 @@ def _forest(runs: "StudyRuns", cells: "Table") -> "Figure | None":
     return None if drawn.empty else forest.draw(drawn, runs.plan, len(runs.plan.cells) - 1 - len(drawn))
 
 
-def _margins(runs: "StudyRuns") -> "dict[str, Figure]":
+def _margins(runs: "StudyRuns", tables: "Sequence[Table]") -> "dict[str, Figure]":
     from analysis.figures import margins
-    from analysis.statistics.marginal import marginal
 
     frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
     if not runs.plan.factors:
         return {}
-    means = marginal(frame, list(runs.plan.factors.values()), metric.direction).reset_index()
+    (means,) = (table.numbers for table in tables if table.name == "margins")
     if means["mean"].isna().all():
         return {}
     figures = {"margins": margins.draw(means, metric.name)}

@@ -133,7 +133,11 @@ def advice(
         keep: level of each factor in the baseline; without, none is named.
         direction: which scores are better.
     """
-    table = marginal(frame, factors, direction)
+    return sentences(marginal(frame, factors, direction), keep)
+
+
+def sentences(table: pd.DataFrame, keep: dict[str, object] | None = None) -> list[str]:
+    """The same of marginal means that are there."""
     names = list(dict.fromkeys(table.index.get_level_values("factor")))
     return [_sentence(factor, pd.DataFrame(table.loc[factor]), (keep or {}).get(factor)) for factor in names]
 

@@ -205,3 +205,13 @@ def test_the_mixed_model_uses_what_is_left_of_an_incomplete_study_and_says_when_
     assert not mixed(data[data["seed"] == 0], "c0")["converged"].any()
     lost = mixed(data.assign(score=data["score"].mask(data["cell"] == "c2")), "c0")
     assert lost["difference"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("k", [17, 200])
+@pytest.mark.parametrize("lowest", [1.0, 2.5, 30.0])
+def test_critical_values_of_many_degrees_of_freedom_are_those_of_each(k: int, lowest: float) -> None:
+    df = np.geomspace(lowest, 40 * lowest, k)
+    found = critical(df, 0.5, 0.95)
+    for i in (0, 1, k // 3, k // 2, k - 1):
+        assert found[i] == pytest.approx(EqualMaxT(k, float(df[i]), 0.5).quantile(0.95), rel=1e-6)
+    assert critical(df[::-1], 0.5, 0.95) == pytest.approx(found[::-1])
