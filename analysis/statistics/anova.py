@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import linalg, optimize, special, stats
 
-Array = NDArray[np.float64]
+from analysis.statistics.absorbed import TOLERANCE, Array, Index, indicators, within
+
 Term = tuple[str, ...]
 COLUMNS = ["df", "F", "p", "omega2", "range", "omega2_low", "omega2_high", "type"]
 CONFIDENCE = 0.90
@@ -54,40 +54,88 @@ def effects(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Model:
-    """All terms of a model as columns, what they leave of the score, and of which type its sums of squares are."""
+    """What the tests of a model need; the seeds are absorbed, so that it is as large as its terms have columns.
 
-    score: Array
-    seeds: Array
-    columns: dict[Term, Array]
+    Attributes:
+        gram: (q, q) products of all columns less what seeds explain of them; before that each has length 1.
+        moment: (q,) their products with the score.
+        place: columns of each term.
+        left: sum of squares that the whole model leaves; NaN where there is no variance or no degree of freedom.
+        df: degrees of freedom that it leaves.
+        n: runs.
+        kind: type of the sums of squares.
+    """
+
+    gram: Array
+    moment: Array
+    place: dict[Term, Index]
     left: float
     df: int
+    n: int
     kind: str
 
     @classmethod
     def of(cls, seen: pd.DataFrame, terms: Sequence[Term]) -> "_Model":
-        score, seeds = seen["score"].to_numpy(float), _indicators(seen, "seed")
-        columns = {term: _columns(seen, term) for term in terms}
-        left, df = _residual(score, [seeds, *columns.values()])
-        complete = all(
-            len(seen[list(term)].drop_duplicates()) == np.prod([seen[factor].nunique() for factor in term])
-            for term in terms
-        )
-        return cls(score, seeds, columns, left, df, "III" if complete else "II")
+        score, seed = seen["score"].to_numpy(float), pd.factorize(seen["seed"])[0]
+        parts = [np.empty((len(seen), 0)), *(_columns(seen, term) for term in terms)]
+        columns = np.hstack(parts)
+        ends = np.cumsum([part.shape[1] for part in parts])
+        place = {term: np.arange(*ends[i : i + 2], dtype=np.intp) for i, term in enumerate(terms)}
+        columns = within(columns / np.sqrt((columns**2).sum(0)), seed)
+        gram, inside = columns.T @ columns, within(score, seed)
+        kept, lower = _independent(gram)
+        squares, df = _left(columns[:, kept], lower, inside), len(score) - int(seed.max()) - 1 - len(kept)
+        # What rounding leaves of equal scores is no variance.
+        noise = df > 0 and squares >= 1e-20 * float(score @ score)
+        left = squares if noise else float("nan")
+        return cls(gram, columns.T @ inside, place, left, df, len(score), _kind(seen, terms))
 
     def test(self, term: Term) -> tuple[float, float, float, float]:
         """``df``, ``F``, ``p`` and ``omega2`` of a term."""
-        others = [other for other in self.columns if other != term]
+        others = [other for other in self.place if other != term]
         if self.kind == "II":
             others = [other for other in others if not set(term) <= set(other)]
-        rest = [self.seeds, *(self.columns[other] for other in others)]
-        without, with_ = _residual(self.score, rest), _residual(self.score, [*rest, self.columns[term]])
-        df = without[1] - with_[1]
-        # What rounding leaves of equal scores is no variance.
-        if df < 1 or self.df < 1 or self.left < 1e-20 * float(self.score @ self.score):
+        rest = np.concatenate([np.empty(0, np.intp), *(self.place[other] for other in others)])
+        squares, df = self._beyond(rest, self.place[term])
+        if df < 1 or np.isnan(self.left):
             return float(df), np.nan, np.nan, np.nan
-        f = (without[0] - with_[0]) / df / (self.left / self.df)
+        f = squares / df / (self.left / self.df)
         excess = df * (f - 1)
-        return float(df), f, float(stats.f.sf(f, df, self.df)), max(0.0, excess / (excess + len(self.score)))
+        return float(df), f, float(stats.f.sf(f, df, self.df)), max(0.0, excess / (excess + self.n))
+
+    def _beyond(self, rest: Index, own: Index) -> tuple[float, int]:
+        """Sum of squares and degrees of freedom that columns explain beyond the rest, by Cholesky's elimination."""
+        kept, lower = _independent(self.gram[np.ix_(rest, rest)])
+        known = np.c_[self.gram[np.ix_(rest[kept], own)], self.moment[rest[kept]]]
+        known = linalg.solve_triangular(lower, known, lower=True)
+        gram = self.gram[np.ix_(own, own)] - known[:, :-1].T @ known[:, :-1]
+        kept, lower = _independent(gram)
+        moment = (self.moment[own] - known[:, :-1].T @ known[:, -1])[kept]
+        explained = linalg.solve_triangular(lower, moment, lower=True)
+        return float(explained @ explained), len(kept)
+
+
+def _independent(gram: Array) -> tuple[Index, Array]:
+    """(r,) columns on which all others depend, from products (q, q); (r, r) the Cholesky factor of theirs."""
+    if gram.diagonal().max(initial=0.0) <= TOLERANCE:
+        return np.empty(0, np.intp), np.empty((0, 0))
+    factor, order, rank, _ = linalg.lapack.dpstrf(gram, tol=TOLERANCE, lower=1)
+    return order[:rank].astype(np.intp) - 1, np.tril(factor[:rank, :rank])
+
+
+def _left(columns: Array, lower: Array, score: Array) -> float:
+    """Sum of squares that independent columns leave of a score."""
+    for _ in range(2):  # the second time takes out what rounding left
+        score = score - columns @ linalg.cho_solve((lower, True), columns.T @ score)
+    return float(score @ score)
+
+
+def _kind(seen: pd.DataFrame, terms: Sequence[Term]) -> str:
+    complete = (
+        len(seen[list(term)].drop_duplicates()) == np.prod([seen[factor].nunique() for factor in term])
+        for term in terms
+    )
+    return "III" if all(complete) else "II"
 
 
 def omega_interval(f: float, df: float, df_error: float, n: int) -> tuple[float, float]:
@@ -107,25 +155,11 @@ def omega_interval(f: float, df: float, df_error: float, n: int) -> tuple[float,
     return low / (low + n), high / (high + n)
 
 
-def _residual(score: Array, columns: Sequence[Array]) -> tuple[float, int]:
-    """Sum of squares and degrees of freedom that some columns leave."""
-    design = np.hstack(columns)
-    coefficient, _, rank, _ = np.linalg.lstsq(design, score, rcond=None)
-    residual = score - design @ coefficient
-    return float(residual @ residual), len(score) - int(rank)
-
-
-def _indicators(seen: pd.DataFrame, column: str) -> Array:
-    """(rows, levels) indicator of each level."""
-    code, levels = pd.factorize(seen[column])
-    return np.eye(len(levels))[code]
-
-
 def _columns(seen: pd.DataFrame, term: Term) -> Array:
     """(rows, product of levels - 1) the columns of a term with sum-to-zero contrasts."""
     product = np.ones((len(seen), 1))
     for factor in term:
-        indicator = _indicators(seen, factor)
+        indicator = indicators(pd.factorize(seen[factor])[0])
         centred = indicator[:, :-1] - indicator[:, -1:]
         product = (product[:, :, None] * centred[:, None, :]).reshape(len(seen), -1)
     return product

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.statistics.absorbed import Absorbed, absorb, indicators
+
 Array = NDArray[np.float64]
 
 
@@ -13,40 +15,38 @@ Array = NDArray[np.float64]
 class Blocked:
     """Least squares of ``score = cell + seed + error`` for N runs of C cells, whichever of them there are.
 
-    It depends on which runs there are, not on their scores: scores may come as (..., N), one fit for each.
+    It depends on which runs there are, not on their scores.
 
     Attributes:
         cells: C names.
-        cell: (N,) the cell of each run, as an index.
-        design: (N, p) indicators of the cells, then of all seeds but the first.
-        solve: (p, N) pseudo-inverse of the design.
-        df: degrees of freedom of the residual.
+        fit: of the runs, the cells absorbed.
     """
 
     cells: list[str]
-    cell: NDArray[np.intp]
-    design: Array
-    solve: Array
-    df: int
+    fit: Absorbed
 
-    def weights(self, contrast: Array) -> tuple[Array, NDArray[np.bool_]]:
-        """Of contrasts (k, C) between cells: (k, N) weights of the runs in the estimate, (k,) can it be estimated.
+    @property
+    def df(self) -> int:
+        """Degrees of freedom of the residual."""
+        return self.fit.df
+
+    def estimate(self, score: Array, contrast: Array) -> Array:
+        """(k,) contrasts (k, C) between cells, from scores (N,); NaN where there is no estimate.
 
         Two cells that share no seed, not even through others, cannot be compared.
         """
-        padded = np.hstack([contrast, np.zeros((len(contrast), self.design.shape[1] - len(self.cells)))])
-        weight = padded @ self.solve
-        return weight, np.isclose(weight @ self.design, padded, atol=1e-8).all(1)
+        return self.fit.estimate(score, contrast, self._of_seeds(contrast))
 
-    def residual(self, score: Array) -> Array:
-        """What cells and seeds leave of scores (..., N)."""
-        return score - score @ self.solve.T @ self.design.T
+    def factor(self, contrast: Array) -> Array:
+        """(k, r) whose product with its transpose is the covariance of estimates, if the variance of the error is 1."""
+        return self.fit.factor(contrast, self._of_seeds(contrast))
 
-    def variance(self, score: Array) -> Array:
-        """(...) variance of the error, pooled over all cells; 0 where rounding is all that there is of it."""
-        squares = (self.residual(score) ** 2).sum(-1)
-        noise = squares > 1e-20 * (score**2).sum(-1)
-        return np.where(noise, squares, 0.0) / max(self.df, 1)
+    def variance(self, score: Array) -> float:
+        """Variance of the error, pooled over all cells; 0 where rounding is all that there is of it."""
+        return self.fit.variance(score)
+
+    def _of_seeds(self, contrast: Array) -> Array:
+        return np.zeros((len(contrast), self.fit.within.shape[1]))
 
 
 def blocked(seen: pd.DataFrame, first: str | None = None) -> Blocked:
@@ -58,11 +58,7 @@ def blocked(seen: pd.DataFrame, first: str | None = None) -> Blocked:
     """
     cells = list(dict.fromkeys([*([first] if first is not None else []), *seen["cell"]]))
     cell = pd.Categorical(seen["cell"], cells).codes.astype(np.intp)
-    seed, seeds = pd.factorize(seen["seed"])
-    design = np.hstack([np.eye(len(cells))[cell], np.eye(len(seeds))[seed][:, 1:]])
-    return Blocked(
-        cells, cell, design, np.asarray(np.linalg.pinv(design), float), len(seen) - int(np.linalg.matrix_rank(design))
-    )
+    return Blocked(cells, absorb(cell, indicators(pd.factorize(seen["seed"])[0])))
 
 
 def noise(frame: pd.DataFrame) -> float:
@@ -75,4 +71,4 @@ def noise(frame: pd.DataFrame) -> float:
     if seen.empty:
         return float("nan")
     fit = blocked(seen)
-    return float(fit.variance(seen["score"].to_numpy(float)) ** 0.5) if fit.df else float("nan")
+    return fit.variance(seen["score"].to_numpy(float)) ** 0.5 if fit.df else float("nan")

@@ -44,15 +44,15 @@ def dunnett(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> pd.
 
 def joint_tests(fit: Blocked, score: Array, contrast: Array, confidence: float) -> pd.DataFrame:
     """Estimates and joint tests of contrasts (k, C) of the cells of a fit; a row each, NaN where there is none."""
-    weight, estimable = fit.weights(contrast)
+    estimate = fit.estimate(score, contrast)
+    estimable = np.isfinite(estimate)
     result = pd.DataFrame(np.nan, index=range(len(contrast)), columns=COLUMNS)
-    difference = weight[estimable] @ score
-    result.loc[estimable, "difference"] = difference
-    variance = float(fit.variance(score))
+    result["difference"] = estimate
+    difference, variance = estimate[estimable], fit.variance(score)
     if fit.df > 0 and variance > 0 and estimable.any():
-        covariance = variance * weight[estimable] @ weight[estimable].T
-        error = np.sqrt(np.diag(covariance))
-        largest = _largest(covariance, fit.df)
+        factor = fit.factor(contrast[estimable])
+        error = np.sqrt(variance * (factor**2).sum(1))
+        largest = _largest(factor, fit.df)
         half = largest.quantile(confidence) * error
         result.loc[estimable, "low"] = difference - half
         result.loc[estimable, "high"] = difference + half
@@ -60,11 +60,16 @@ def joint_tests(fit: Blocked, score: Array, contrast: Array, confidence: float) 
     return result
 
 
-def _largest(covariance: Array, df: int) -> MaxT:
-    error = np.sqrt(np.diag(covariance))
-    correlation = covariance / np.outer(error, error)
-    k = len(error)
-    pairs = correlation[~np.eye(k, dtype=bool)] if k > 1 else np.zeros(1)
-    if np.allclose(pairs, pairs[0], atol=1e-9) and pairs[0] > -1e-9:
-        return EqualMaxT(k, df, max(0.0, float(pairs[0])))
-    return SimulatedMaxT(correlation, df)
+def _largest(factor: Array, df: int) -> MaxT:
+    unit = factor / np.sqrt((factor**2).sum(1, keepdims=True))
+    k = len(unit)
+    pairs = unit[1:] @ unit[0] if k > 1 else np.zeros(1)
+    if _alike(pairs):  # those of the first contrast; is it so of all?
+        pairs = (unit @ unit.T)[~np.eye(k, dtype=bool)] if k > 1 else pairs
+        if _alike(pairs):
+            return EqualMaxT(k, df, max(0.0, float(pairs[0])))
+    return SimulatedMaxT(factor, df)
+
+
+def _alike(correlation: Array) -> bool:
+    return np.allclose(correlation, correlation[0], atol=1e-9) and bool(correlation[0] > -1e-9)

@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from analysis.statistics.absorbed import Absorbed, Array, absorb, indicators
+from analysis.statistics.studentized_range import StudentizedRange
 COLUMNS = ["mean", "low", "high", "difference", "difference_low", "difference_high", "p"]
 
 
@@ -41,78 +41,60 @@ def marginal(
     if not varied:
         index = pd.MultiIndex.from_arrays([[], []], names=["factor", "level"])
         return pd.DataFrame(columns=COLUMNS, index=index, dtype=float)
-    design, weights = _design(seen, varied)
+    fit, means = _fit(seen, varied)
     score = seen["score"].to_numpy(float)
-    solve = np.linalg.pinv(design)
-    df = len(score) - int(np.linalg.matrix_rank(design))
-    residual = score - design @ solve @ score
-    variance = float(residual @ residual) / df if df else np.nan
-    variance = np.nan if variance <= 1e-20 * float(score @ score) else variance
-    for levels in weights.values():
-        # Confounded with other factors or seeds: no mean.
-        levels[~np.isclose(levels @ solve @ design, levels, atol=1e-8).all(1)] = np.nan
-    parts = {
-        factor: _levels(levels @ solve, score, variance, df, (direction, confidence))
-        for factor, levels in weights.items()
-    }
-    tables = [part.set_axis(list(seen[factor].unique())) for factor, part in parts.items()]
+    variance = (fit.variance(score) if fit.df else 0.0) or np.nan
+    rule = (direction, confidence)
+    parts = [_levels(fit.estimate(score, *each), variance**0.5 * fit.factor(*each), fit.df, rule) for each in means]
+    tables = [part.set_axis(list(seen[factor].unique())) for factor, part in zip(varied, parts, strict=True)]
     return pd.concat(tables, keys=varied, names=["factor", "level"])
 
 
-def _design(seen: pd.DataFrame, varied: Sequence[str]) -> tuple[Array, dict[str, Array]]:
-    """Design (N, p), and for each factor (levels, p), what of the coefficients makes the marginal means."""
-    seed_code, seeds = pd.factorize(seen["seed"])
-    blocks = np.eye(len(seeds))[seed_code]
-    combinations = seen[list(varied)].drop_duplicates()
-    complete = len(combinations) == np.prod([seen[factor].nunique() for factor in varied])
-    indicators = {
-        factor: pd.get_dummies(seen[factor])[list(seen[factor].unique())].to_numpy(float) for factor in varied
-    }
-    if complete:
-        code = seen.groupby(list(varied), sort=False).ngroup().to_numpy()
-        columns = np.eye(len(combinations))[code]
-        inside = {factor: (indicator.T @ columns > 0).astype(float) for factor, indicator in indicators.items()}
-        means = {factor: each / each.sum(1, keepdims=True) for factor, each in inside.items()}
-    else:
-        columns = np.hstack(list(indicators.values()))
-        means = {factor: _averaged(indicators, factor) for factor in varied}
-    average = np.full((1, len(seeds)), 1 / len(seeds))
-    weights = {factor: np.hstack([np.repeat(average, len(each), 0), each]) for factor, each in means.items()}
-    return np.hstack([blocks, columns]), weights
+def _fit(seen: pd.DataFrame, varied: Sequence[str]) -> tuple[Absorbed, list[tuple[Array, Array]]]:
+    """The model, and of each factor what of its groups (levels, G) and columns (levels, q) makes the marginal means."""
+    seed = pd.factorize(seen["seed"])[0]
+    codes = {factor: pd.factorize(seen[factor])[0] for factor in varied}
+    combination = seen.groupby(list(varied), sort=False).ngroup().to_numpy(np.intp)
+    seeds, combinations = int(seed.max()) + 1, int(combination.max()) + 1
+    if combinations == np.prod([code.max() + 1 for code in codes.values()]):
+        inside = [indicators(code[np.unique(combination, return_index=True)[1]]).T for code in codes.values()]
+        average = 1 / seeds
+        means = [(each / each.sum(1, keepdims=True), np.full((len(each), seeds), average)) for each in inside]
+        return absorb(combination, indicators(seed)), means
+    columns = {factor: indicators(code) for factor, code in codes.items()}
+    averaged = [_averaged(columns, factor) for factor in varied]
+    means = [(np.full((len(each), seeds), 1 / seeds), each) for each in averaged]
+    return absorb(seed, np.hstack(list(columns.values()))), means
 
 
-def _averaged(indicators: dict[str, Array], factor: str) -> Array:
+def _averaged(columns: dict[str, Array], factor: str) -> Array:
     """(levels, columns): each level of a factor, with all levels of the others weighted alike."""
-    count = indicators[factor].shape[1]
+    count = columns[factor].shape[1]
     parts = [
         np.eye(count) if name == factor else np.full((count, each.shape[1]), 1 / each.shape[1])
-        for name, each in indicators.items()
+        for name, each in columns.items()
     ]
     return np.hstack(parts)
 
 
-def _levels(
-    weight: Array, score: Array, variance: float, df: int, rule: tuple[Literal["max", "min"], float]
-) -> pd.DataFrame:
-    """The rows of one factor."""
+def _levels(mean: Array, factor: Array, df: int, rule: tuple[Literal["max", "min"], float]) -> pd.DataFrame:
+    """The rows of one factor, from its means and what makes their covariance, by its product with its transpose."""
     direction, confidence = rule
-    mean = weight @ score
-    error = np.sqrt(variance * (weight**2).sum(1))
     if np.isnan(mean).all():
         return pd.DataFrame(np.nan, index=range(len(mean)), columns=COLUMNS)
     best = int(np.nanargmax(mean) if direction == "max" else np.nanargmin(mean))
-    half = stats.t.isf((1 - confidence) / 2, df) * error if df else np.full(len(mean), np.nan)
+    half = stats.t.isf((1 - confidence) / 2, df) * np.sqrt((factor**2).sum(1)) if df else np.full(len(mean), np.nan)
     table = pd.DataFrame({"mean": mean, "low": mean - half, "high": mean + half}).reindex(columns=COLUMNS)
     rest = np.arange(len(mean)) != best
     difference = (mean - mean[best])[rest]
     table.loc[rest, "difference"] = difference
-    if df and not np.isnan(variance):
-        spread = np.sqrt(variance * ((weight - weight[best]) ** 2).sum(1))[rest]
-        largest = stats.studentized_range(len(mean), df)
-        wide = float(largest.ppf(confidence)) / 2**0.5 * spread
+    if df and not np.isnan(factor).any():
+        spread = np.sqrt(((factor - factor[best]) ** 2).sum(1))[rest]
+        largest = StudentizedRange(len(mean), df)
+        wide = largest.quantile(confidence) / 2**0.5 * spread
         table.loc[rest, "difference_low"] = difference - wide
         table.loc[rest, "difference_high"] = difference + wide
-        table.loc[rest, "p"] = np.clip(largest.sf(2**0.5 * np.abs(difference) / spread), 0, 1)
+        table.loc[rest, "p"] = largest.sf(2**0.5 * np.abs(difference) / spread)
     return table
 
 

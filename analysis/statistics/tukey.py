@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.statistics.blocked import Blocked, blocked
 from analysis.statistics.dunnett import COLUMNS, joint_tests
+from analysis.statistics.studentized_range import StudentizedRange
 
 Array = NDArray[np.float64]
 
@@ -51,12 +51,11 @@ def _complete(seen: pd.DataFrame) -> bool:
 
 def _by_range(fit: Blocked, score: Array, contrast: Array, confidence: float) -> pd.DataFrame | None:
     """Exact, for complete data; None where there is no variance to test with."""
-    variance = float(fit.variance(score))
+    variance = fit.variance(score)
     if fit.df < 1 or variance == 0:
         return None
-    weight, _ = fit.weights(contrast)
-    difference, error = weight @ score, np.sqrt(variance * (weight**2).sum(1))
-    largest = stats.studentized_range(len(fit.cells), fit.df)
-    half = float(largest.ppf(confidence)) / np.sqrt(2) * error
-    p = np.clip(largest.sf(np.sqrt(2) * np.abs(difference) / error), 0, 1)
+    difference, error = fit.estimate(score, contrast), np.sqrt(variance * (fit.factor(contrast) ** 2).sum(1))
+    largest = StudentizedRange(len(fit.cells), fit.df)
+    half = largest.quantile(confidence) / 2**0.5 * error
+    p = largest.sf(2**0.5 * np.abs(difference) / error)
     return pd.DataFrame({"difference": difference, "low": difference - half, "high": difference + half, "p": p})
