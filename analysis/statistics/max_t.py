@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 from scipy.sparse import csr_array
 
-from analysis.statistics.quadrature import normal, spread
+from analysis.statistics.quadrature import normal, power, spread
 
 Array = NDArray[np.float64]
 DRAWS, CHUNK = 200_000, 2_000
@@ -46,7 +46,7 @@ class EqualMaxT:
     def _cdf(self, t: float) -> float:
         reach = t * self.scale / self.spread
         inside = special.ndtr(self.shift + reach) - special.ndtr(self.shift - reach)
-        return float(self.z_weight @ inside**self.k @ self.weight)
+        return float(self.z_weight @ power(inside, self.k) @ self.weight)
 
     def quantile(self, probability: float) -> float:
         """The value that M stays below with a probability."""

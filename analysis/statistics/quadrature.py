@@ -31,6 +31,11 @@ def spread(df: float) -> tuple[Array, Array]:
     return chi / np.sqrt(df), density / density.sum()
 
 
+def power(base: Array, exponent: int) -> Array:
+    """Numbers from 0 to 1 to a power; of large ones many times as fast as ``**``."""
+    return np.asarray(np.exp(exponent * np.log(np.maximum(base, 1e-300))))
+
+
 @cache
 def _legendre() -> tuple[Array, Array]:
     node, weight = special.roots_legendre(NODES)

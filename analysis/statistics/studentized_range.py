@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from analysis.statistics.quadrature import normal, spread
+from analysis.statistics.quadrature import normal, power, spread
 
 Array = NDArray[np.float64]
 
@@ -12,9 +12,8 @@ Array = NDArray[np.float64]
 class StudentizedRange:
     """``Q = (max_i Z_i - min_i Z_i) / S`` for k independent normal Z and ``S^2 = chi2_df / df``.
 
-    ``P(Q < q) = E_S[k int phi(z) (Phi(z) - Phi(z - q S))^(k - 1) dz]``, z being the largest (Tukey 1953; Copenhaver and
-    Holland 1988, equation 1.1), by Gauss quadrature. Scipy's is the same by adaptive integration, a thousand times
-    slower.
+    ``P(Q < q) = E_S[k int phi(z) (Phi(z) - Phi(z - q S))^(k - 1) dz]``, z being the largest (Tukey 1953), by Gauss
+    quadrature. Scipy's is the same by adaptive integration, which takes much longer.
     """
 
     def __init__(self, k: int, df: float) -> None:
@@ -37,4 +36,4 @@ class StudentizedRange:
     def _cdf(self, q: float) -> float:
         z = self.z[:, None]
         inside = special.ndtr(z) - special.ndtr(z - q * self.scale)
-        return float(self.k * (self.z_weight @ inside ** (self.k - 1) @ self.weight))
+        return float(self.k * (self.z_weight @ power(inside, self.k - 1) @ self.weight))
