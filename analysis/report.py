@@ -4,8 +4,9 @@ python -m analysis.report --study loss --out paper/loss
 """
 
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ import typer
 from ablations.record import DEFAULT_URI
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from analysis.course import Course
@@ -93,10 +95,9 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     from analysis.breakdown import breakdown_table
     from analysis.choice import choice_table
     from analysis.classes import classes_table
-    from analysis.course import drawn_cells, read
+    from analysis.course import read
     from analysis.decisions import decisions_table
     from analysis.effect_sizes import sizes_table
-    from analysis.figures import classes
     from analysis.figures.style import save, style
     from analysis.margins import margins_table
     from analysis.mixing import mixtures, refuse
@@ -109,8 +110,8 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     require_folder(folder)
     _remove_last(folder)
     course = read(store, runs)
-    cells, by_class = cells_table(runs), classes_table(runs)
-    tables = [cells, effects_table(runs), by_class, choice_table(runs, trials), variance_table(store, runs)]
+    tables = [cells_table(runs), effects_table(runs), classes_table(runs)]
+    tables += [choice_table(runs, trials), variance_table(store, runs)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
     tables += [margins_table(runs)] if runs.plan.factors else []
     tables += [breakdown_table(runs, course)] if course else []
@@ -119,11 +120,8 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
     written.append(_macros(tables, folder))
     with style():
-        figures = {"forest": _forest(runs, cells), "heatmap": _heatmaps(runs, cells), **_margins(runs, tables)}
-        figures |= {"classes": classes.draw(by_class, drawn_cells(runs.plan))}
-        figures |= _courses(store, runs, course) if course else {}
-        figures |= _decisions(runs) if runs.plan.stopping else {}
-        for name, figure in figures.items():
+        # One at a time: each takes ten megabytes while it is there.
+        for name, figure in _figures(store, runs, tables, course):
             written += save(figure, folder, name) if figure else []
         written += _search(runs, trials, folder) if trials else []
     command = {"command": _command(study, allowed), "allow_mixed": list(allowed)}
@@ -156,12 +154,31 @@ def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
     return [*files, *save(search.draw(search.points(trials.plan, table), trials.plan.metric.name), folder, "search")]
 
 
-def _decisions(runs: "StudyRuns") -> "dict[str, Figure | None]":
+def _figures(
+    store: "Store", runs: "StudyRuns", tables: "Sequence[Table]", course: "Course | None"
+) -> "Iterator[tuple[str, Figure | None]]":
+    """Name and figure of each; None where there is nothing to draw."""
+    from analysis.course import drawn_cells
+    from analysis.figures import classes
+
+    by_name = {table.name: table for table in tables}
+    yield "forest", _forest(runs, by_name["cells"])
+    yield "heatmap", _heatmaps(runs, by_name["cells"])
+    if runs.plan.factors:
+        yield from _margins(runs, by_name["margins"].numbers, by_name["effects"].numbers)
+    yield "classes", classes.draw(by_name["classes"], drawn_cells(runs.plan))
+    if course:
+        yield from _courses(store, runs, course)
+    if runs.plan.stopping:
+        yield "decisions", _decisions(runs)
+
+
+def _decisions(runs: "StudyRuns") -> "Figure":
     from ablations import sequential
     from analysis.decisions import looks
     from analysis.figures import decisions
 
-    return {"decisions": decisions.draw(looks(runs), sequential.threshold(runs.plan))}
+    return decisions.draw(looks(runs), sequential.threshold(runs.plan))
 
 
 def _macros(tables: "Sequence[Table]", folder: Path) -> Path:
@@ -179,18 +196,20 @@ def _forest(runs: "StudyRuns", cells: "Table") -> "Figure | None":
     return None if drawn.empty else forest.draw(drawn, runs.plan, len(runs.plan.cells) - 1 - len(drawn))
 
 
-def _margins(runs: "StudyRuns", tables: "Sequence[Table]") -> "dict[str, Figure]":
+def _margins(
+    runs: "StudyRuns", means: "pd.DataFrame", effects: "pd.DataFrame"
+) -> "Iterator[tuple[str, Figure | None]]":
     from analysis.figures import margins
 
     frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
-    if not runs.plan.factors:
-        return {}
-    (means,) = (table.numbers for table in tables if table.name == "margins")
     if means["mean"].isna().all():
-        return {}
-    figures = {"margins": margins.draw(means, metric.name)}
-    pairs = margins.interactions(frame.dropna(subset=["score"]), list(means["factor"].unique()))
-    return figures if pairs.empty else figures | {"interactions": margins.draw_interactions(pairs, metric.name)}
+        return
+    yield "margins", margins.draw(means, metric.name)
+    factors = list(means["factor"].unique())
+    shown = margins.strongest(effects, factors)
+    pairs = margins.interactions(frame.dropna(subset=["score"]), shown)
+    left_out = math.comb(len(factors), 2) - len(shown)
+    yield "interactions", None if pairs.empty else margins.draw_interactions(pairs, metric.name, left_out)
 
 
 def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":
@@ -199,23 +218,23 @@ def _heatmaps(runs: "StudyRuns", cells: "Table") -> "Figure | None":
     axes = heatmap.axes_of(runs.plan)
     if axes is None or cells.numbers["mean"].isna().all():
         return None
-    return heatmap.draw(heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name)
+    return heatmap.draw(*heatmap.panels(runs.plan, cells, *axes), runs.plan.metric.name)
 
 
-def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "dict[str, Figure | None]":
+def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "Iterator[tuple[str, Figure | None]]":
     from analysis.figures import curves, matrices, shares, terms
 
     score, left_out = runs.plan.metric.name.replace("test/", "dev/"), course.left_out
+    yield "curves", curves.draw(curves.curves(course, score), course, score)
+    yield "shares", shares.draw(course)
+    yield "weights", terms.draw(course, "train/weight/", "weight")
+    yield "gradients", terms.draw(course, "train/gradient/", "length of the weighted term's gradient")
+    pushes = matrices.module_shares(course)
+    yield "modules", matrices.draw(pushes, "part of the push on a module", left_out)
+    cosines = matrices.cosines(course)
+    yield "cosines", matrices.draw(cosines, "cosine between gradients", left_out, lowest=-1.0)
     confusion = matrices.confusions(store.confusions(runs.frame, course.names))
-    return {
-        "curves": curves.draw(curves.curves(course, score), course, score),
-        "shares": shares.draw(course),
-        "weights": terms.draw(course, "train/weight/", "weight"),
-        "gradients": terms.draw(course, "train/gradient/", "length of the weighted term's gradient"),
-        "modules": matrices.draw(matrices.module_shares(course), "part of the push on a module", left_out),
-        "cosines": matrices.draw(matrices.cosines(course), "cosine between gradients", left_out, lowest=-1.0),
-        "confusion": matrices.draw(confusion, "predicted, as a part of what is true", left_out),
-    }
+    yield "confusion", matrices.draw(confusion, "predicted, as a part of what is true", left_out)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 LINES = ("-", "--", ":", "-.")
 MARKS = ("o", "s", "^", "v", "D", "x")
+MOST = 12  # pairs of factors
+NAMED = 12  # levels on an axis
 
 
 def draw(marginal: pd.DataFrame, metric: str) -> Figure:
@@ -22,27 +26,44 @@ def draw(marginal: pd.DataFrame, metric: str) -> Figure:
     axes = figure.subplots(1, len(factors), sharey=True, squeeze=False)
     for ax, factor in zip(axes.flat, factors, strict=True):
         here = marginal[marginal["factor"] == factor]
-        place = range(len(here))
         error = [here["mean"] - here["low"], here["high"] - here["mean"]]
-        ax.errorbar(place, here["mean"], error, color="black", marker="o", markersize=3, linewidth=0.8)
-        ax.set_xticks(place, [str(level) for level in here["level"]], rotation=30, ha="right", fontsize=7)
+        ax.errorbar(range(len(here)), here["mean"], error, color="black", marker="o", markersize=3, linewidth=0.8)
+        _name(ax, list(here["level"]), rotation=30, ha="right")
         ax.set_xlim(-0.4, len(here) - 0.6)
         ax.set_xlabel(factor)
     axes[0, 0].set_ylabel(f"{metric}\nmarginal mean, 95 %", fontsize=7)
     return figure
 
 
-def interactions(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
+def strongest(effects: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of factors; of more than 12 those whose means are furthest from parallel.
+
+    Args:
+        effects: by effect, ``range``.
+        factors: those that vary.
+    """
+    pairs = list(itertools.combinations(factors, 2))
+    size = pd.Series([effects.loc[f"{a} x {b}", "range"] for a, b in pairs], dtype=float)
+    return [pairs[i] for i in sorted(size.sort_values(ascending=False, kind="stable").index[:MOST])]
+
+
+def interactions(frame: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Means of each pair of levels: ``a``, ``b`` (factors), ``x``, ``line`` (their levels), ``mean``."""
     parts = []
-    for a, b in itertools.combinations(factors, 2):
+    for a, b in pairs:
         means = frame.groupby([a, b], sort=False)["score"].mean().reset_index()
         parts.append(means.set_axis(["x", "line", "mean"], axis=1).assign(a=a, b=b))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def draw_interactions(means: pd.DataFrame, metric: str) -> Figure:
-    """A panel for each pair of factors: levels of one on the axis, a line for each level of the other."""
+def draw_interactions(means: pd.DataFrame, metric: str, left_out: int) -> Figure:
+    """A panel for each pair of factors: levels of one on the axis, a line for each level of the other.
+
+    Args:
+        means: of ``interactions``.
+        metric: what is on the axis.
+        left_out: how many pairs are not drawn.
+    """
     pairs = list(dict.fromkeys(zip(means["a"], means["b"], strict=True)))
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
@@ -51,15 +72,23 @@ def draw_interactions(means: pd.DataFrame, metric: str) -> Figure:
     for ax, (a, b) in zip(axes, pairs, strict=False):
         here = means[(means["a"] == a) & (means["b"] == b)]
         levels = list(here["x"].unique())
-        looks = itertools.product(LINES, MARKS)
+        looks = itertools.cycle(itertools.product(LINES, MARKS))
         for (level, line), (style, mark) in zip(here.groupby("line", sort=False), looks, strict=False):
             places = [levels.index(x) for x in line["x"]]
             ax.plot(places, line["mean"], style, marker=mark, markersize=3, linewidth=0.9, label=str(level))
-        ax.set_xticks(range(len(levels)), [str(level) for level in levels], fontsize=7)
+        _name(ax, levels)
         ax.set_xlim(-0.4, len(levels) - 0.6)
         ax.set_xlabel(a)
         ax.legend(title=b, fontsize=6, title_fontsize=6)
     for ax in axes[len(pairs) :]:
         ax.remove()
     figure.supylabel(f"mean {metric}", fontsize=8)
+    if left_out:
+        figure.supxlabel(f"{left_out} pairs of factors, whose lines are closer to parallel, not shown", fontsize=7)
     return figure
+
+
+def _name(ax: Axes, levels: Sequence[object], **look: Any) -> None:
+    """Write levels on the axis, of many every second or third."""
+    step = -(-len(levels) // NAMED)
+    ax.set_xticks(range(0, len(levels), step), [str(level) for level in levels[::step]], fontsize=7, **look)

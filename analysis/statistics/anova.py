@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, optimize, special, stats
 
-from analysis.statistics.absorbed import TOLERANCE, Array, Index, indicators, within
+from analysis.statistics.absorbed import TOLERANCE, Array, Index, group_means, indicators, within
 
 Term = tuple[str, ...]
 COLUMNS = ["df", "F", "p", "omega2", "range", "omega2_low", "omega2_high", "type"]
@@ -77,14 +77,12 @@ class _Model:
     @classmethod
     def of(cls, seen: pd.DataFrame, terms: Sequence[Term]) -> "_Model":
         score, seed = seen["score"].to_numpy(float), pd.factorize(seen["seed"])[0]
-        parts = [np.empty((len(seen), 0)), *(_columns(seen, term) for term in terms)]
-        columns = np.hstack(parts)
-        ends = np.cumsum([part.shape[1] for part in parts])
-        place = {term: np.arange(*ends[i : i + 2], dtype=np.intp) for i, term in enumerate(terms)}
-        columns = within(columns / np.sqrt((columns**2).sum(0)), seed)
+        columns, place = _all_columns(seen, terms)
+        columns /= np.sqrt(np.einsum("ij,ij->j", columns, columns))
+        columns -= group_means(columns, seed)[seed]
         gram, inside = columns.T @ columns, within(score, seed)
         kept, lower = _independent(gram)
-        squares, df = _left(columns[:, kept], lower, inside), len(score) - int(seed.max()) - 1 - len(kept)
+        squares, df = _left(columns, kept, lower, inside), len(score) - seen["seed"].nunique() - len(kept)
         # What rounding leaves of equal scores is no variance.
         noise = df > 0 and squares >= 1e-20 * float(score @ score)
         left = squares if noise else float("nan")
@@ -123,10 +121,12 @@ def _independent(gram: Array) -> tuple[Index, Array]:
     return order[:rank].astype(np.intp) - 1, np.tril(factor[:rank, :rank])
 
 
-def _left(columns: Array, lower: Array, score: Array) -> float:
-    """Sum of squares that independent columns leave of a score."""
+def _left(columns: Array, kept: Index, lower: Array, score: Array) -> float:
+    """Sum of squares that columns leave of a score, of which those that are kept are independent."""
     for _ in range(2):  # the second time takes out what rounding left
-        score = score - columns @ linalg.cho_solve((lower, True), columns.T @ score)
+        coefficient = np.zeros(columns.shape[1])
+        coefficient[kept] = linalg.cho_solve((lower, True), (columns.T @ score)[kept])
+        score = score - columns @ coefficient
     return float(score @ score)
 
 
@@ -153,6 +153,13 @@ def omega_interval(f: float, df: float, df_error: float, n: int) -> tuple[float,
 
     low, high = (noncentrality((1 + side * CONFIDENCE) / 2) for side in (1, -1))
     return low / (low + n), high / (high + n)
+
+
+def _all_columns(seen: pd.DataFrame, terms: Sequence[Term]) -> tuple[Array, dict[Term, Index]]:
+    """(rows, q) the columns of all terms, and the place of each term's."""
+    parts = [np.empty((len(seen), 0)), *(_columns(seen, term) for term in terms)]
+    ends = np.cumsum([part.shape[1] for part in parts])
+    return np.hstack(parts), {term: np.arange(*ends[i : i + 2], dtype=np.intp) for i, term in enumerate(terms)}
 
 
 def _columns(seen: pd.DataFrame, term: Term) -> Array:

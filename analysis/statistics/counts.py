@@ -55,8 +55,11 @@ def count(predictions: pd.DataFrame) -> Counts:
 
 def _indicators(column: pd.Series, labels: Sequence[str]) -> NDArray[np.bool_]:
     """(N, C) whether a label applies."""
-    one_class = column.isin(labels).all()
-    sets = [{text} if one_class else set(json.loads(text)) for text in column]
+    texts = column.to_numpy(object)
+    one_class = np.asarray(texts[:, None] == np.array(labels, object), dtype=bool)
+    if one_class.any(1).all():
+        return one_class
+    sets = [set(json.loads(text)) for text in texts]
     return np.array([[label in applies for label in labels] for applies in sets], dtype=bool)
 
 

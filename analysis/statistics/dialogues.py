@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class Sources:
     interval_both: tuple[float, float]
 
 
+@lru_cache(maxsize=8)
 def weights(dialogues: int, draws: int = DRAWS, seed: int = SEED) -> Array:
     """How often each dialogue is drawn in each resample (draws, D): whole dialogues, with replacement."""
     equal = np.full(dialogues, 1 / dialogues)

@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.statistics.absorbed import Absorbed, Array, absorb, indicators
 from analysis.statistics.studentized_range import StudentizedRange
+
 COLUMNS = ["mean", "low", "high", "difference", "difference_low", "difference_high", "p"]
 
 
@@ -54,7 +55,7 @@ def _fit(seen: pd.DataFrame, varied: Sequence[str]) -> tuple[Absorbed, list[tupl
     """The model, and of each factor what of its groups (levels, G) and columns (levels, q) makes the marginal means."""
     seed = pd.factorize(seen["seed"])[0]
     codes = {factor: pd.factorize(seen[factor])[0] for factor in varied}
-    combination = seen.groupby(list(varied), sort=False).ngroup().to_numpy(np.intp)
+    combination = seen.groupby(list(varied), sort=False).ngroup().to_numpy().astype(np.intp)
     seeds, combinations = int(seed.max()) + 1, int(combination.max()) + 1
     if combinations == np.prod([code.max() + 1 for code in codes.values()]):
         inside = [indicators(code[np.unique(combination, return_index=True)[1]]).T for code in codes.values()]

@@ -1,4 +1,4 @@
-"""Nodes and weights with which a sum is an expectation: over a normal variable, and over the spread it is divided by."""
+"""Nodes and weights with which a sum is an expectation: over a normal variable, and over what it is divided by."""
 
 from functools import cache, lru_cache
 

@@ -50,7 +50,7 @@ def test_tail_of_one_statistic_is_that_of_t(t: float) -> None:
 
 def test_simulated_and_exact_distribution_agree() -> None:
     correlation = np.full((6, 6), 0.5) + 0.5 * np.eye(6)
-    exact, simulated = EqualMaxT(6, 12), SimulatedMaxT(np.linalg.cholesky(correlation), 12)
+    exact, simulated = EqualMaxT(6, 12), SimulatedMaxT(np.asarray(np.linalg.cholesky(correlation), float), 12)
     t = np.array([1.0, 2.0, 3.0])
     np.testing.assert_allclose(simulated.sf(t), exact.sf(t), atol=0.004)
     assert simulated.quantile(0.95) == pytest.approx(exact.quantile(0.95), abs=0.03)

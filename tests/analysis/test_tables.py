@@ -74,7 +74,7 @@ def test_the_same_study_gives_the_same_bytes(complete: StudyRuns, tmp_path: Path
         table = cells_table(complete)
         table.write(folder)
         with style():
-            save(heatmap.draw(heatmap.panels(complete.plan, table, "a", "b"), "f1"), folder, "heatmap")
+            save(heatmap.draw(*heatmap.panels(complete.plan, table, "a", "b"), "f1"), folder, "heatmap")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["cells.csv", "cells.md", "cells.tex", "heatmap.pdf", "heatmap.png"]
     for name in names:
@@ -85,7 +85,7 @@ def test_the_same_study_gives_the_same_bytes(complete: StudyRuns, tmp_path: Path
 def test_heatmaps_mark_better_and_worse_by_the_metrics_direction(direction: str) -> None:
     runs = study(grid_plan(direction=direction), {"c220y": 0.2, "c120x": -0.2})
     assert heatmap.axes_of(runs.plan) == ("a", "b")
-    panels = {panel.title: panel for panel in heatmap.panels(runs.plan, cells_table(runs), "a", "b")}
+    panels = {panel.title: panel for panel in heatmap.panels(runs.plan, cells_table(runs), "a", "b")[0]}
     up, down = ("+", "−") if direction == "max" else ("−", "+")
     assert str(panels["y"].annotation.loc["2", "20"]).endswith(up)
     assert str(panels["x"].annotation.loc["1", "20"]).endswith(down)
@@ -202,9 +202,9 @@ def test_classes_are_compared_each_with_its_own_baseline(complete: StudyRuns) ->
 def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:
     holed = study(grid_plan(), {})
     holed.frame.loc[holed.frame["kind"] == "x", "test/weighted_f1"] = float("nan")
-    panels = heatmap.panels(holed.plan, cells_table(holed), "a", "b")
+    panels, left_out = heatmap.panels(holed.plan, cells_table(holed), "a", "b")
     with style():
-        figure = heatmap.draw(panels, "f1")
+        figure = heatmap.draw(panels, left_out, "f1")
     low, high = figure.axes[1].collections[0].get_clim()
     assert 0.5 < low < high < 0.8
 
