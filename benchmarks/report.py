@@ -1,10 +1,11 @@
 """The report of a study of 10,000 runs, each with 40 epochs of metrics: seconds and peak memory.
 
-    python -m benchmarks.report [SEEDS]
+    python -m benchmarks.report [SEEDS ...]
 
-200 cells with 50 seeds; with SEEDS 5 it is 2,000 cells. One run is trained and written by the tracker; its rows in the
-store are then copied, with other scores, for every other cell and seed. Of the curves in the database, which a report
-does not read, only those of ``CURVES`` are copied: all would be 25 million rows. Each run has its whole artifacts.
+200 cells with 50 seeds, then 2,000 cells with 5; or 10,000 runs with other numbers of seeds. One run is trained and
+written by the tracker; its rows in the store are then copied, with other scores, for every other cell and seed. Of the
+curves in the database, which a report does not read, only those of ``CURVES`` are copied: all would be 25 million rows.
+Each run has its whole artifacts.
 """
 
 import os
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from runners.planner import RunSpec
 
 RUNS, EPOCHS = 10_000, 40
+SEEDS = 50, 5
 CURVES = "dev/weighted_f1", "dev/accuracy", "train/loss/total"
 MATRIX = """
 study: scale
@@ -105,24 +107,31 @@ def _run_id(spec: "RunSpec") -> str:
     return f"{spec.run_key}{spec.seed:020d}"
 
 
-def main() -> None:
-    """Make the store in a process of its own, so that its memory is not that of the report; print what it costs."""
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+def measure(seeds: int) -> str:
+    """Make a store in a process of its own, so that its memory is not that of the report; what the report costs."""
     with tempfile.TemporaryDirectory() as folder:
         code = f"from pathlib import Path; from benchmarks.report import make; make(Path({folder!r}), {seeds})"
         subprocess.run([sys.executable, "-c", code], check=True)
         command = ["-m", "analysis.report", "--study", "scale", "--out", f"{folder}/paper"]
         start = time.perf_counter()
-        report = subprocess.Popen([sys.executable, *command, "--tracking-uri", f"sqlite:///{folder}/mlflow.db"])
+        report = subprocess.Popen(
+            [sys.executable, *command, "--tracking-uri", f"sqlite:///{folder}/mlflow.db"], stdout=subprocess.DEVNULL
+        )
         _, status, used = os.wait4(report.pid, 0)
         seconds = time.perf_counter() - start
     if status:
         raise SystemExit(f"the report failed: {os.waitstatus_to_exitcode(status)}")
     processor, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20
-    print(
+    return (
         f"{RUNS // seeds} cells x {seeds} seeds x {EPOCHS} epochs: {seconds:.1f} s ({processor:.1f} s of processors), "
         f"{memory:.2f} GiB"
     )
+
+
+def main() -> None:
+    """Print what each costs."""
+    for seeds in map(int, sys.argv[1:] or SEEDS):
+        print(measure(seeds), flush=True)
 
 
 if __name__ == "__main__":

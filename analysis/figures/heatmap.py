@@ -93,7 +93,7 @@ def draw(panels: list[Panel], left_out: int, metric: str) -> Figure:
     numbered = len(panels) * height * width <= NUMBERED
     size = (max(2.4, 0.68 * width), max(1.6, 0.42 * height + 0.7))
     if not numbered:
-        size = (min(8.0, max(2.4, 0.2 * width)), min(8.0, max(1.6, 0.14 * height + 0.7)))
+        size = (min(8.0, max(2.4, 0.28 * width)), min(8.0, max(1.6, 0.14 * height + 0.7)))
     figure = Figure(figsize=(1.2 + columns * size[0], 0.5 + rows * size[1]))
     # Seaborn measures labels, panel by panel: on one canvas, and laid out when all are there.
     FigureCanvasAgg(figure)
@@ -107,9 +107,9 @@ def draw(panels: list[Panel], left_out: int, metric: str) -> Figure:
             continue
         _draw_panel(ax, panel, (low, high), numbered)
     figure.set_layout_engine("constrained")
-    figure.colorbar(axes.flat[0].collections[0], ax=list(axes.flat), label=f"mean {metric}", shrink=0.8)
+    figure.colorbar(axes.flat[0].collections[0], ax=list(axes.flat)[: len(panels)], label=f"mean {metric}", shrink=0.8)
     marks = "+, −, =: better, worse than it, equivalent" if numbered else "numbers are in the table of cells"
-    hidden = f"\n{left_out} panels not shown, which differ more from the baseline" if left_out else ""
+    hidden = f"\n{left_out} panels not shown, no nearer to the baseline" if left_out else ""
     figure.supxlabel(f"box: baseline; {marks}{hidden}", fontsize=7)
     return figure
 

@@ -1,5 +1,6 @@
 """Tables and figures of a study: the numbers, the holes, the files, the same bytes twice."""
 
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,18 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablations.record import COUNTS
+from ablations.record import COUNTS, Metric, Plan, PlannedCell
 from analysis import latex
 from analysis.breakdown import breakdown_table
 from analysis.classes import classes_table
 from analysis.course import Course, drawn_cells
 from analysis.effect_sizes import sizes_table
-from analysis.figures import curves, forest, heatmap, matrices, shares, terms
+from analysis.figures import curves, forest, heatmap, margins, matrices, shares, terms
 from analysis.figures.style import save, style
 from analysis.margins import margins_table
 from analysis.runs import StudyRuns
 from analysis.statistics.contrasts import contrasts
-from analysis.tables import cells_table, effects_table
+from analysis.tables import Table, cells_table, effects_table
 from tests.analysis.conftest import grid_plan, study
 
 
@@ -260,3 +261,31 @@ def test_the_forest_shows_what_is_furthest_from_0(complete: StudyRuns) -> None:
     assert list(drawn["difference"]) == sorted(drawn["difference"])
     assert len(drawn) == 7
     assert set(drawn["verdict"]) <= set(forest.MARK)
+
+
+def test_of_many_heatmaps_those_nearest_to_the_baseline_are_drawn_without_numbers() -> None:
+    names = {f"p.f{i}": f"f{i}" for i in range(7)}
+    cells = tuple(
+        PlannedCell("".join(levels), " ".join(levels), dict(zip(names, levels, strict=True)), {}, "d")
+        for levels in itertools.product(*["0123456789"] * 2, *["01"] * 5)
+    )
+    plan = Plan("many", Metric("test/f1", "max"), cells[-1].cell_id, names, cells, (0,), "code")
+    rows = {cell.cell_id: {**{names[p]: level for p, level in cell.levels.items()}, "mean": 0.5} for cell in cells}
+    numbers = pd.DataFrame.from_dict(rows, orient="index").assign(verdict="undecided")
+    panels, left_out = heatmap.panels(plan, Table("cells", numbers, numbers, ""), "f0", "f1")
+    assert len(panels) + left_out == 32
+    differing = [panel.title.count("0") for panel in panels]
+    assert sorted(differing) == [0] + 5 * [1] + 10 * [2]
+    with style():
+        figure = heatmap.draw(panels[:5], left_out, "f1")
+    assert not figure.axes[0].texts
+    assert "16 panels not shown" in figure.get_supxlabel()
+    assert "table of cells" in figure.get_supxlabel()
+
+
+def test_of_many_pairs_of_factors_the_furthest_from_parallel_are_drawn() -> None:
+    factors = [f"f{i}" for i in range(7)]
+    pairs = list(itertools.combinations(factors, 2))
+    ranges = pd.DataFrame({"range": np.arange(len(pairs), dtype=float)}, [f"{a} x {b}" for a, b in pairs])
+    assert margins.strongest(ranges, factors) == pairs[-12:]
+    assert margins.strongest(ranges, factors[:3]) == list(itertools.combinations(factors[:3], 2))
