@@ -98,13 +98,13 @@ class Total:
         return self.monitor.metrics(learning_rate)
 
     def state(self) -> dict[str, Any]:
-        """What training has changed, between epochs; the monitor begins anew with each."""
+        """What training has changed, between epochs: the monitor begins anew with each, and weights are the strategies'."""
         holders = [state.taken(holder) for holder in self._holders()]
-        return {"weight": self.weight, "steps": self.steps, "holders": holders}
+        return {"steps": self.steps, "holders": holders}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
         """Go on from a ``state``."""
-        self.weight, self.steps = kept["weight"], kept["steps"]
+        self.steps = kept["steps"]
         for holder, own in zip(self._holders(), kept["holders"], strict=True):
             state.given(holder, own)
 

@@ -70,8 +70,7 @@ def main(
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots())
-        where = placement.executor(uri, plan.study)
-        driver = Driver(uri, where, Console(stderr=True), placement.largest)
+        driver = Driver(uri, placement.executor(uri, plan.study), Console(stderr=True), placement.largest)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)

@@ -89,7 +89,9 @@ class Checkpoint:
                 torn = file.testzip()
             found = None if torn else torch.load(path, self.device, weights_only=True)
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-            log.warning("the checkpoint %s cannot be read, its runs start anew: %s", path, error)
+            log.warning(
+                "the checkpoint %s cannot be read, its runs start anew: %s", path, str(error).partition("\n")[0]
+            )
             return None
         if not isinstance(found, dict) or found.get("origin") != self.origin:
             log.warning("the checkpoint %s is damaged, or of another version or device: its runs start anew", path)

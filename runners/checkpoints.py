@@ -82,12 +82,12 @@ class Checkpoints:
 
     def groups(self, keys: Collection[str]) -> list[tuple[str, ...]]:
         """Keys of the runs of each checkpoint of which all runs are among these."""
-        return [group for _, group in self._groups() if set(group) <= set(keys)]
+        return [group for _, group in self._groups() if set(group) <= set(keys)] if self.on else []
 
-    def reported(self, keys: Collection[str]) -> None:
-        """Remove the checkpoints of which all runs are among these."""
+    def drop(self, key: str) -> None:
+        """Remove the checkpoints that have a run which has ended: its training was over, or is to begin anew."""
         for path, group in self._groups():
-            if set(group) <= set(keys):
+            if key in group:
                 for part in (path.with_suffix(".pt"), path):
                     part.unlink(missing_ok=True)
                 self._close()
@@ -108,7 +108,7 @@ class Checkpoints:
                 yield path, tuple(keys)
 
     def _files(self, pattern: str) -> list[Path]:
-        return sorted(self.folder.glob(pattern)) if self.folder and self.on else []
+        return sorted(self.folder.glob(pattern)) if self.folder else []
 
     @property
     def _stop(self) -> Path:

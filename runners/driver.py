@@ -156,7 +156,6 @@ class Driver:
 
     def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:
         """Write and show what is reported; returns the number of runs that failed."""
-        ended: set[str] = set()
         with ProgressView(self.console, total, self.executor.jobs) as view:
 
             def report(spec: RunSpec, message: Message) -> None:
@@ -164,8 +163,7 @@ class Driver:
                     tracker.write(spec, message)
                 if isinstance(message, RunRecord):
                     view.ended(spec.name, message)
-                    ended.add(spec.run_key)
-                    self.executor.checkpoints.reported(ended)
+                    self.executor.checkpoints.drop(spec.run_key)
 
             run(report)
         if self.executor.checkpoints.stop_requested():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ from tests.runners.conftest import SMOKE
 ROOT = Path(__file__).parents[2]
 OFTEN = 1e-9
 RESUMED = "resumed_after_epochs"
-LONG = SMOKE.replace("epochs: 2", "epochs: 40").replace("seeds: 2", "seeds: 1")
+EPOCHS = 60
+LONG = SMOKE.replace("epochs: 2", f"epochs: {EPOCHS}").replace("seeds: 2", "seeds: 1")
 
 
 @pytest.fixture(autouse=True)
@@ -80,12 +82,13 @@ def test_a_trial_that_is_asked_to_stop_keeps_its_state_and_goes_on_to_the_same_b
     keys = [run.run_key for run in pack.runs]
     assert kept.groups([*keys, "another"]) == [tuple(keys)]
     assert kept.groups(keys[1:]) == []
+    assert Checkpoints(tmp_path / "c", 0.0).groups(keys) == []
     records, _ = trained(pack, kept)
     assert results(records) == results(whole)
     assert {record.environment[RESUMED] for record in records.values()} == {"3"}
-    kept.reported(list(records)[:-1])
+    kept.drop("another")
     assert len(list((tmp_path / "c").iterdir())) == 2
-    kept.reported(records)
+    kept.drop(keys[1])
     assert not (tmp_path / "c").exists()
 
 
@@ -230,7 +233,7 @@ def test_they_are_where_all_trials_reach_them(uri: str, folder: Path | None, sha
 
 
 def test_a_driver_that_asks_for_the_end_goes_on_later(tmp_path: Path) -> None:
-    (tmp_path / "m.yaml").write_text(LONG.replace("40", "4"))
+    (tmp_path / "m.yaml").write_text(LONG.replace(str(EPOCHS), "4"))
     study = load(tmp_path / "m.yaml")
     plan = planner.make_plan(study)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
@@ -253,14 +256,12 @@ def test_a_driver_that_asks_for_the_end_goes_on_later(tmp_path: Path) -> None:
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
-    """A study in a process of its own, which keeps a checkpoint after each epoch."""
+    """A study in a process of its own, which keeps a checkpoint after each epoch and often tells how far it is."""
     code = (
-        "import sys; from runners import checkpoint; from runners.ablate import app; checkpoint.COST = 1e9; "
-        "app(sys.argv[1:])"
+        "import sys; from runners import checkpoint, trial; from runners.ablate import app; checkpoint.COST = 1e9; "
+        "trial.PROGRESS_SECONDS = 0.3; app(sys.argv[1:])"
     )
     options = ["--matrix", "m.yaml", "--executor", "inprocess", "--pack", "4", "--checkpoint-every", str(OFTEN)]
-    folder.mkdir(exist_ok=True)
-    (folder / "m.yaml").write_text(LONG)
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *options], cwd=folder, stderr=subprocess.PIPE, text=True,
@@ -270,6 +271,10 @@ def start(folder: Path) -> "subprocess.Popen[str]":
 
 def finished(uri: str) -> dict[str, str]:
     return {run.tags[Tag.RUN_KEY]: run.run_id for run in ledger.read(uri, "tiny").complete(Kind.CELL)}
+
+
+def statuses(uri: str) -> Counter[str]:
+    return Counter(run.status for run in ledger.read(uri, "tiny").of(Kind.CELL))
 
 
 def tags(uri: str, run_id: str) -> dict[str, str]:
@@ -282,36 +287,34 @@ def kept_of(uri: str) -> dict[str, Any]:
     return {
         key: (
             client.get_run(run_id).data.metrics,
-            [(p.step, p.value) for p in client.get_metric_history(run_id, "train/loss/total")],
-            [
-                Path(client.download_artifacts(run_id, name)).read_text()
-                for name in (HISTORY_FILE, PREDICTIONS_FILE)
-            ],
+            [(point.step, point.value) for point in client.get_metric_history(run_id, "train/loss/total")],
+            [Path(client.download_artifacts(run_id, name)).read_text() for name in (HISTORY_FILE, PREDICTIONS_FILE)],
         )
         for key, run_id in finished(uri).items()
-    }  # fmt: skip
+    }
 
 
 def test_a_study_that_was_killed_goes_on_with_the_results_of_one_that_was_not(tmp_path: Path) -> None:
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    folder = killed / "mlruns" / "checkpoints" / "tiny"
-    process = start(killed)
+    (tmp_path / "m.yaml").write_text(LONG)
+    uri, other = f"sqlite:///{tmp_path}/mlruns/mlflow.db", f"sqlite:///{tmp_path}/other.db"
+    process = start(tmp_path)
     deadline = time.monotonic() + 100
-    while not list(folder.glob("*.pt")) and time.monotonic() < deadline:
+    while not statuses(uri) and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.5)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    uris = [f"sqlite:///{path}/mlruns/mlflow.db" for path in (undisturbed, killed)]
-    assert not finished(uris[1])
-    for where in (killed, undisturbed):
-        _, errors = start(where).communicate()
-        assert "4/4 runs, 0 failed" in errors
-        assert ("tiny: 4 runs go on from checkpoints" in errors) == (where == killed)
-    found, expected = kept_of(uris[1]), kept_of(uris[0])
-    assert len(expected) == 4
-    assert found == expected
-    assert {tags(uris[0], run_id).get(RESUMED) for run_id in finished(uris[0]).values()} == {None}
-    (begun,) = {tags(uris[1], run_id)[RESUMED] for run_id in finished(uris[1]).values()}
-    assert 1 <= int(begun) < 40
-    assert not folder.exists()
+    assert not finished(uri)
+    _, errors = start(tmp_path).communicate()
+    assert "tiny: 4 runs go on from checkpoints" in errors
+    assert "4/4 runs, 0 failed" in errors
+    assert statuses(uri)["FINISHED"] == 4
+    assert statuses(uri).keys() == {"FINISHED", "KILLED"}
+    (begun,) = {int(tags(uri, run_id)[RESUMED]) for run_id in finished(uri).values()}
+    assert 1 <= begun < EPOCHS
+    assert not (tmp_path / "mlruns" / "checkpoints" / "tiny").exists()
+
+    study = load(tmp_path / "m.yaml")
+    Driver(other, InProcess(), Console(quiet=True), largest=4).bring_up_to_date(study, planner.make_plan(study))
+    found = kept_of(uri)
+    assert found == kept_of(other)
+    assert [[step for step, _ in points] for _, points, _ in found.values()] == [list(range(EPOCHS))] * 4
