@@ -98,7 +98,7 @@ class Total:
         return self.monitor.metrics(learning_rate)
 
     def state(self) -> dict[str, Any]:
-        """What training has changed, between epochs: the monitor begins anew with each, and weights are the strategies'."""
+        """What training has changed, between epochs: the monitor begins anew with each; the weights are asked for."""
         holders = [state.taken(holder) for holder in self._holders()]
         return {"steps": self.steps, "holders": holders}
 

@@ -297,9 +297,10 @@ def kept_of(uri: str) -> dict[str, Any]:
 def test_a_study_that_was_killed_goes_on_with_the_results_of_one_that_was_not(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(LONG)
     uri, other = f"sqlite:///{tmp_path}/mlruns/mlflow.db", f"sqlite:///{tmp_path}/other.db"
+    folder = tmp_path / "mlruns" / "checkpoints" / "tiny"
     process = start(tmp_path)
     deadline = time.monotonic() + 100
-    while not statuses(uri) and time.monotonic() < deadline:
+    while not (statuses(uri) and list(folder.glob("*.pt"))) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -311,7 +312,7 @@ def test_a_study_that_was_killed_goes_on_with_the_results_of_one_that_was_not(tm
     assert statuses(uri).keys() == {"FINISHED", "KILLED"}
     (begun,) = {int(tags(uri, run_id)[RESUMED]) for run_id in finished(uri).values()}
     assert 1 <= begun < EPOCHS
-    assert not (tmp_path / "mlruns" / "checkpoints" / "tiny").exists()
+    assert not folder.exists()
 
     study = load(tmp_path / "m.yaml")
     Driver(other, InProcess(), Console(quiet=True), largest=4).bring_up_to_date(study, planner.make_plan(study))

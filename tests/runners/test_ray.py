@@ -122,13 +122,13 @@ runs = planner.missing_runs(study, planner.make_plan(study), ())
 keys = {run.run_key for run in runs}
 kept = Checkpoints(folder / "c", 0.01)
 
-def stop_when_two_have_begun():
-    while len(kept.groups(keys)) < 2:
+def stop_when_one_has_begun():
+    while not kept.groups(keys):
         time.sleep(0.05)
     kept.request_stop()
 
 with RayTune(2, None, 0.0, kept) as executor:
-    threading.Thread(target=stop_when_two_have_begun, daemon=True).start()
+    threading.Thread(target=stop_when_one_has_begun, daemon=True).start()
     for _ in range(2):
         begun, records = kept.groups(keys), []
         packs = planner.make_packs(runs, planner.Slots(2, largest=2), begun)
@@ -140,13 +140,16 @@ with RayTune(2, None, 0.0, kept) as executor:
 
 
 def test_trials_that_are_asked_to_stop_are_not_failed_and_go_on(tmp_path: Path) -> None:
-    """Two trials at once; the third never begins."""
+    """Two trials at once; the third never begins, the second perhaps."""
     cells = SMOKE.replace("seeds: 2", "seeds: 1").replace("[0.05, 0.5]", "[0.05, 0.5, 1.0]")
     (tmp_path / "m.yaml").write_text(cells.replace("epochs: 2", "epochs: 200"))
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["0 [] 0", f"2 {['finished'] * 6} 4"]
+    finished = ["finished"] * 6
+    first, second = done.stdout.splitlines()
+    assert first == "0 [] 0"
+    assert second in (f"1 {finished} 2", f"2 {finished} 4")
 
 
 SEARCH = """
