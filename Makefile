@@ -45,6 +45,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.weighting
 	$(BIN)/python -m benchmarks.packs
+	$(BIN)/python -m benchmarks.checkpoint
 	$(BIN)/python -m benchmarks.sequential
 	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.calibration

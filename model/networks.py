@@ -1,6 +1,6 @@
 """The networks of a pack: one architecture, P sets of parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -103,5 +103,10 @@ class Networks:
 
     def restore(self) -> None:
         """Set every network to what was remembered of it."""
-        for name, value in self.best.items():
+        self.resume(self.best, self.best)
+
+    def resume(self, state: Mapping[str, Tensor], best: Mapping[str, Tensor]) -> None:
+        """Set every network, and what is remembered of it."""
+        for name, value in state.items():
             self.state[name].copy_(value)
+        self.best = dict(best)

@@ -1,11 +1,12 @@
 """The weighted sum of the terms."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from model import gradients
+from model import gradients, state
 from model.gradients import Gradients
 from model.losses import Losses
 from model.monitor import Metrics, Monitor
@@ -95,3 +96,17 @@ class Total:
         for i in self.moving:
             self.strategies[i].on_epoch(means[i, self.on[i]])
         return self.monitor.metrics(learning_rate)
+
+    def state(self) -> dict[str, Any]:
+        """What training has changed, between epochs: the monitor begins anew with each; the weights are asked for."""
+        holders = [state.taken(holder) for holder in self._holders()]
+        return {"steps": self.steps, "holders": holders}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self.steps = kept["steps"]
+        for holder, own in zip(self._holders(), kept["holders"], strict=True):
+            state.given(holder, own)
+
+    def _holders(self) -> Sequence[object]:
+        return [*self.strategies, *(self.normalisations or ())]

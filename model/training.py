@@ -1,7 +1,8 @@
 """Runs: train, choose the epoch on dev, read test once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,6 +46,9 @@ class Trainer:
     The P cells share the batches and all random numbers; each has its own parameters, statistics, gradient clipping,
     chosen epoch, and end if it diverges. What a cell yields does not depend on the others. A single cell is trained
     without the batching.
+
+    Attributes:
+        fits: what has come of each cell so far.
     """
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, seed: int, device: torch.device) -> None:
@@ -81,38 +85,73 @@ class Trainer:
             **training.optimiser.settings(),
         )
         self.steps = -(-len(self.splits[TRAIN]) // training.batch_size)
+        self.fits = [Fit() for _ in configs]
 
-    def fit(self, on_epoch: Callable[[int, Metrics], object] | None = None) -> list[Fit]:
+    @property
+    def epoch(self) -> int:
+        """How many epochs have been trained."""
+        return max(len(fit.history) for fit in self.fits)
+
+    def state(self) -> dict[str, Any]:
+        """All that training has changed, between epochs, as ``torch.save`` keeps it; valid until training goes on.
+
+        With what the trainer was made with, that is all: everything random comes from the seed, the epoch and the step.
+        """
+        return {
+            "networks": self.networks.state,
+            "best": self.networks.best,
+            "optimiser": self.optimiser.state_dict(),
+            "total": self.total.state(),
+            "fits": [dict(vars(fit)) for fit in self.fits],
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on from the state of a trainer that was made with the same; on the same machine, to the same bits.
+
+        Args:
+            state: of no other use from then on.
+        """
+        self.networks.resume(state["networks"], state["best"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.total.resume(state["total"])
+        self.fits = [Fit(**fit) for fit in state["fits"]]
+
+    def fit(
+        self,
+        on_epoch: Callable[[int, Metrics], object] | None = None,
+        before_epoch: Callable[[], object] | None = None,
+    ) -> list[Fit]:
         """Train all epochs and evaluate test at the one that was best on dev (the earliest of equals).
 
         Args:
             on_epoch: called after each epoch with a cell and its metrics.
+            before_epoch: called before each epoch, when the ``state`` may be taken; what it raises ends the training.
 
         Returns:
             What came of each cell.
         """
         with precision.products(self.config.training.precision):
-            return self._fit(on_epoch)
+            while self.epoch < self.config.training.epochs and self._alive():
+                if before_epoch:
+                    before_epoch()
+                self._train(self.epoch, self._alive(), on_epoch)
+            finished = self._alive()
+            if finished:
+                self.networks.restore()
+                for cell, prediction in zip(finished, self.predict(TEST, finished), strict=True):
+                    self.fits[cell].test = prediction
+            return self.fits
 
-    def _fit(self, on_epoch: Callable[[int, Metrics], object] | None) -> list[Fit]:
-        fits = [Fit() for _ in range(self.cells)]
-        for epoch in range(self.config.training.epochs):
-            alive = [cell for cell, fit in enumerate(fits) if not fit.diverged]
-            if not alive:
-                break
-            metrics = self._epoch(epoch, alive)
-            for cell in alive:
-                self._note(fits[cell], metrics[cell])
-                if on_epoch:
-                    on_epoch(cell, metrics[cell])
-            self.networks.keep([cell for cell in alive if fits[cell].best_epoch == epoch])
-        finished = [cell for cell, fit in enumerate(fits) if not fit.diverged]
-        if not finished:
-            return fits
-        self.networks.restore()
-        for cell, prediction in zip(finished, self.predict(TEST, finished), strict=True):
-            fits[cell].test = prediction
-        return fits
+    def _alive(self) -> list[int]:
+        return [cell for cell, fit in enumerate(self.fits) if not fit.diverged]
+
+    def _train(self, epoch: int, alive: Sequence[int], on_epoch: Callable[[int, Metrics], object] | None) -> None:
+        metrics = self._epoch(epoch, alive)
+        for cell in alive:
+            self._note(self.fits[cell], metrics[cell])
+            if on_epoch:
+                on_epoch(cell, metrics[cell])
+        self.networks.keep([cell for cell in alive if self.fits[cell].best_epoch == epoch])
 
     def _note(self, fit: Fit, metrics: Metrics) -> None:
         fit.history.append(metrics)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ablations.record import DEFAULT_URI
+from runners.checkpoints import SECONDS
+from runners.options import CheckpointEvery, CheckpointFolder, TrackingUri
 from runners.placement import ExecutorName, Placement
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -41,9 +43,9 @@ def main(
         float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")
     ] = 0.25,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)] = None,
-    tracking_uri: Annotated[
-        str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store: SQLite file, server or database.")
-    ] = DEFAULT_URI,
+    checkpoints: CheckpointFolder = None,
+    checkpoint_every: CheckpointEvery = SECONDS,
+    tracking_uri: TrackingUri = DEFAULT_URI,
 ) -> None:
     """Run every cell of a matrix with every seed, and keep the results in MLflow.
 
@@ -60,7 +62,7 @@ def main(
     from runners.executors import ExecutorError
 
     try:
-        placement = Placement(executor, jobs, address, gpus_per_trial, pack)
+        placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
         uri = store.absolute(tracking_uri)
         changes = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
@@ -68,7 +70,7 @@ def main(
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots())
-        driver = Driver(uri, placement.executor(), Console(stderr=True), placement.largest)
+        driver = Driver(uri, placement.executor(uri, plan.study), Console(stderr=True), placement.largest)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)

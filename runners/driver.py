@@ -69,7 +69,7 @@ class Driver:
             StoreError: the store cannot be used, or another driver runs this study on it.
             ExecutorError: there is nothing to run on.
         """
-        with self._only_driver(plan.study):
+        with self._only_driver(plan.study), self._tidy():
             if study.search is None:
                 return self._bring(study, plan, self.executor)
             trials = search.read(self.uri, study, plan)
@@ -148,7 +148,10 @@ class Driver:
     def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
         if not runs:
             return 0
-        packs = make_packs(runs, Slots(self.executor.jobs, self.executor.gpu, self.largest))
+        begun = self.executor.checkpoints.groups({run.run_key for run in runs})
+        if begun:
+            self._say(f"{tracker.plan.study}: {len(set().union(*begun))} runs go on from checkpoints")
+        packs = make_packs(runs, Slots(self.executor.jobs, self.executor.gpu, self.largest), begun)
         return self._watch(tracker, len(runs), functools.partial(self.executor.run, packs))
 
     def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:
@@ -160,12 +163,24 @@ class Driver:
                     tracker.write(spec, message)
                 if isinstance(message, RunRecord):
                     view.ended(spec.name, message)
+                    self.executor.checkpoints.drop(spec.run_key)
 
             run(report)
+        if self.executor.checkpoints.stop_requested():
+            raise KeyboardInterrupt
         return view.failed
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _tidy(self) -> Iterator[None]:
+        """The folder of the checkpoints, before and after."""
+        self.executor.checkpoints.tidy()
+        try:
+            yield
+        finally:
+            self.executor.checkpoints.withdraw_stop()
 
     @contextlib.contextmanager
     def _only_driver(self, study: str) -> Iterator[None]:

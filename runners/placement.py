@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablations.problems import MatrixError
-from runners import machine
+from runners import checkpoints, machine
+from runners.checkpoints import SECONDS
 
 if TYPE_CHECKING:
     from runners.executors import Executor
@@ -29,6 +31,8 @@ class Placement:
         address: of a Ray cluster; None for this machine.
         gpus_per_trial: share of a GPU that a trial asks for where there is one.
         pack: ``auto``, ``off`` or a number of runs.
+        checkpoints: folder of the checkpoints; None for beside an SQLite store.
+        checkpoint_every: seconds; 0 for no checkpoints.
     """
 
     name: ExecutorName
@@ -36,6 +40,8 @@ class Placement:
     address: str | None
     gpus_per_trial: float
     pack: str
+    checkpoints: Path | None = None
+    checkpoint_every: float = SECONDS
 
     def check(self) -> None:
         """Refuse options that contradict each other.
@@ -55,15 +61,18 @@ class Placement:
         """Most runs of a pack; None for what is worth it."""
         return {"auto": None, "off": 1}[self.pack] if self.pack in ("auto", "off") else int(self.pack)
 
-    def executor(self) -> "Executor":
-        """Ready to be entered."""
+    def executor(self, uri: str, study: str) -> "Executor":
+        """For a study on a store, ready to be entered."""
+        # On a cluster, what is beside the store is out of reach for most trials.
+        kept = checkpoints.beside(uri, study, self.checkpoints, self.checkpoint_every, self.address is None)
         if self.name is ExecutorName.INPROCESS:
             from runners.executors.inprocess import InProcess
 
-            return InProcess()
+            return InProcess(kept)
         from runners.executors.ray_tune import RayTune
 
-        return RayTune(self.jobs or (None if self.address else machine.cores()), self.address, self.gpus_per_trial)
+        jobs = self.jobs or (None if self.address else machine.cores())
+        return RayTune(jobs, self.address, self.gpus_per_trial, kept)
 
     def slots(self) -> "Slots":
         """Of this machine, for a dry run; those of a cluster are known when it is joined."""

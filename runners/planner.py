@@ -139,7 +139,7 @@ class Slots:
         return max(1, min(MOST_ON_GPU if self.gpu else MOST_ON_CORE, runs // (2 * self.jobs)))
 
 
-def make_packs(runs: Sequence[RunSpec], slots: Slots) -> list[Pack]:
+def make_packs(runs: Sequence[RunSpec], slots: Slots, begun: Iterable[Sequence[str]] = ()) -> list[Pack]:
     """Runs of one seed that may be trained together, in packs of about the same size; else the order is kept.
 
     What the memory of a device has room for is known there alone: a trial divides a pack that is too large for it.
@@ -147,11 +147,16 @@ def make_packs(runs: Sequence[RunSpec], slots: Slots) -> list[Pack]:
     Args:
         runs: in the order in which they are to be run.
         slots: where they are to be run.
+        begun: keys of runs whose training has begun together: they go on in the same packs, and first.
     """
-    together: dict[tuple[int, str], list[RunSpec]] = {}
-    for run in runs:
-        together.setdefault((run.seed, run.config.pack_key()), []).append(run)
+    waiting = {run.run_key: run for run in runs}
     packs = []
+    for keys in begun:
+        if waiting.keys() >= set(keys) and len(keys) <= (slots.largest or len(keys)):
+            packs.append(Pack(tuple(waiting.pop(key) for key in keys)))
+    together: dict[tuple[int, str], list[RunSpec]] = {}
+    for run in waiting.values():
+        together.setdefault((run.seed, run.config.pack_key()), []).append(run)
     for group in together.values():
         count = -(-len(group) // slots.most(group[0], len(runs)))
         ends = [len(group) * i // count for i in range(count + 1)]

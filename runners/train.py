@@ -15,6 +15,8 @@ from ablations.record import DEFAULT_URI
 from model.base import kinds
 from model.losses import ClassificationLoss, ReconstructionLoss
 from model.weighting import Weighting
+from runners.checkpoints import SECONDS, beside
+from runners.options import CheckpointEvery, TrackingUri
 
 if TYPE_CHECKING:
     from ablations.by_hand import Setting
@@ -69,9 +71,8 @@ def main(
     out: Annotated[
         Path | None, typer.Option(help="Folder for tables and figures. [default: paper/STUDY]", show_default=False)
     ] = None,
-    tracking_uri: Annotated[
-        str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store: SQLite file, server or database.")
-    ] = DEFAULT_URI,
+    checkpoint_every: CheckpointEvery = SECONDS,
+    tracking_uri: TrackingUri = DEFAULT_URI,
 ) -> None:
     """Train one configuration with one seed, keep it in MLflow, print its loss breakdown and draw its curves.
 
@@ -93,12 +94,15 @@ def main(
         resolved = by_hand(study, _settings(given, set_ or []), seed)
         plan = planner.make_plan(resolved)
         typer.echo(f"{resolved.baseline.name}: seed {seed}", err=True)
-        failed = Driver(uri, InProcess(), Console(stderr=True)).bring_up_to_date(resolved, plan)
+        executor = InProcess(beside(uri, study, None, checkpoint_every))
+        failed = Driver(uri, executor, Console(stderr=True)).bring_up_to_date(resolved, plan)
     except (MatrixError, DataError, store.StoreError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt:
-        typer.echo("interrupted: nothing of the run is kept.", err=True)
+        typer.echo(
+            "interrupted: the same command goes on from the last checkpoint, if there was time for one.", err=True
+        )
         raise typer.Exit(INTERRUPTED) from None
     if failed:
         raise typer.Exit(RUN_FAILED)

@@ -21,6 +21,8 @@ from model.data import TEST, DataConfig, Dataset
 from model.monitor import Metrics
 from model.training import Fit, Trainer
 from runners.capacity import Capacity, capacity
+from runners.checkpoint import Checkpoint
+from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import Message, Progress
 from runners.planner import Pack, RunSpec
 
@@ -29,7 +31,7 @@ PROGRESS_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-def run_pack(pack: Pack, share: float, report: Callable[[Message], None]) -> None:
+def run_pack(pack: Pack, share: float, report: Callable[[Message], None], checkpoints: Checkpoints = OFF) -> None:
     """Train the runs of the pack and report the record of each; long runs report their progress in between.
 
     Runs of one seed that differ only inside the loss are trained as one batched computation. If they do not fit in the
@@ -39,6 +41,10 @@ def run_pack(pack: Pack, share: float, report: Callable[[Message], None]) -> Non
         pack: the runs.
         share: of the device that this process may use.
         report: called with each message.
+        checkpoints: that are kept, and gone on from.
+
+    Raises:
+        Interrupted: the driver asks for the end; see ``Checkpoints``.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # One thread a run: the parallelism is over runs, and results do not depend on the number of cores.
@@ -47,17 +53,17 @@ def run_pack(pack: Pack, share: float, report: Callable[[Message], None]) -> Non
     for spec in pack.runs:
         together.setdefault((spec.seed, spec.config.pack_key()), []).append(spec)
     for (_, key), specs in together.items():
-        _run(specs, capacity(key, device, share), report)
+        _run(specs, capacity(key, device, share), report, checkpoints)
 
 
-def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], None]) -> None:
+def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], None], checkpoints: Checkpoints) -> None:
     reporters = [_Reporter(spec, report) for spec in specs]
     waiting = [reporters]
     while waiting:
         part = waiting.pop(0)
         started, clock = time.time(), time.perf_counter()
         # The next try is made outside of the handler: the error holds all that the last one had allocated.
-        error = _attempt(part, room, started)
+        error = _attempt(part, room, started, checkpoints)
         if error is None:
             continue
         if room.device.type == "cuda":
@@ -74,7 +80,7 @@ def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], N
         report(_record(spec, fit, None, (started, seconds), _environment(room.device), error))
 
 
-def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float) -> str | None:
+def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float, checkpoints: Checkpoints) -> str | None:
     """Train runs together and report their records; returns None.
 
     If that raises, returns the traceback and reports none; if they would not fit, the same with an empty text.
@@ -89,13 +95,19 @@ def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float) -> str
         for reporter in part:
             reporter.start(started)
         trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, room.device)
-        fits = trainer.fit(lambda cell, metrics: part[cell](metrics))
+        checkpoint = Checkpoint(checkpoints, trainer, [spec.run_key for spec in specs])
+        resumed = checkpoint.resume()
+        for reporter, fit in zip(part, trainer.fits, strict=True):
+            reporter.history = list(fit.history)
+        fits = trainer.fit(lambda cell, metrics: part[cell](metrics), checkpoint)
+    except Interrupted:
+        raise
     except Exception as error:  # whatever a run raises is its stored outcome
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             room.exceeded(len(specs))
         return traceback.format_exc()
     # Each run has its share of the clock.
-    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device)
+    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device, resumed)
     for reporter, fit in zip(part, fits, strict=True):
         reporter.report(_record(reporter.spec, fit, dataset, (started, seconds), environment, None))
     return None
@@ -182,7 +194,7 @@ def _tuples(array: NDArray[Any]) -> tuple[Any, ...]:
     return tuple(map(tuple, array.tolist())) if array.ndim == 2 else tuple(array.tolist())
 
 
-def _environment(device: torch.device) -> Mapping[str, str]:
+def _environment(device: torch.device, resumed: int = 0) -> Mapping[str, str]:
     cuda = device.type == "cuda"
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
     peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
@@ -190,4 +202,5 @@ def _environment(device: torch.device) -> Mapping[str, str]:
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
         "host": platform.node(),
         "peak_memory_mib": f"{peak / 2**20:.0f}",
+        **({"resumed_after_epochs": str(resumed)} if resumed else {}),
     }

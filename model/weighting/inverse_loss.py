@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
@@ -42,10 +41,10 @@ class _InverseLoss(Strategy):
     def __init__(self, base: Tensor, config: InverseLoss) -> None:
         super().__init__(base)
         self.config = config
-        self.last: deque[Tensor] = deque(maxlen=config.window)
+        self.last: tuple[Tensor, ...] = ()
 
     def on_epoch(self, terms: Tensor) -> None:
-        self.last.append(terms)
+        self.last = (*self.last, terms)[-self.config.window :]
         recent = sum(self.last, terms.new_zeros(terms.shape)) / len(self.last)
         momentum = self.config.momentum
         moved = momentum * self.weight + (1 - momentum) / recent.clamp(min=TINY)

@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from ablations.record import RunRecord
 from ablations.search import Point, Space
+from runners.checkpoints import Checkpoints
 from runners.planner import Pack, RunSpec
 
 
@@ -47,7 +48,13 @@ class ExecutorError(RuntimeError):
 
 
 class Executor(Protocol):
-    """Runs packs somewhere, as long as it is entered as a context."""
+    """Runs packs somewhere, as long as it is entered as a context.
+
+    Attributes:
+        checkpoints: that the trials keep.
+    """
+
+    checkpoints: Checkpoints
 
     @property
     def jobs(self) -> int:
@@ -68,7 +75,10 @@ class Executor(Protocol):
         """Give everything back."""
 
     def run(self, packs: Sequence[Pack], report: Report) -> None:
-        """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once."""
+        """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once.
+
+        After a request to stop the records of what is not finished are not reported.
+        """
 
     def explore(self, exploration: Exploration, report: Report) -> None:
         """Propose points and run their packs; ``report`` as with ``run``."""

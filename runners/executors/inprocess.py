@@ -1,9 +1,11 @@
 """Runs packs one after the other in this process: for tests, for a debugger, for one small study."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Self
 
 from ablations.record import RunRecord
+from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import Exploration, Message, Report, bayes
 from runners.machine import gpus
 from runners.planner import Pack
@@ -13,6 +15,10 @@ class InProcess:
     """The executor without processes."""
 
     jobs = 1
+
+    def __init__(self, checkpoints: Checkpoints = OFF) -> None:
+        """With the checkpoints that runs keep."""
+        self.checkpoints = checkpoints
 
     @property
     def gpu(self) -> bool:
@@ -28,11 +34,16 @@ class InProcess:
 
     def run(self, packs: Sequence[Pack], report: Report) -> None:
         """Run all packs."""
-        for pack in packs:
-            _run(pack, report)
+        with contextlib.suppress(Interrupted):
+            for pack in packs:
+                self._run(pack, report)
 
     def explore(self, exploration: Exploration, report: Report) -> None:
         """Propose points and run their packs; after an interruption, the same points as without."""
+        with contextlib.suppress(Interrupted):
+            self._explore(exploration, report)
+
+    def _explore(self, exploration: Exploration, report: Report) -> None:
         import optuna
 
         space = exploration.space
@@ -44,19 +55,18 @@ class InProcess:
         for number in range(len(exploration.known), len(exploration.known) + exploration.trials):
             study.sampler = bayes.sampler(number)
             trial = study.ask(distributions)
-            records = _run(exploration.pack(bayes.decode(space, trial.params)), report)
+            records = self._run(exploration.pack(bayes.decode(space, trial.params)), report)
             study.tell(trial, exploration.score(records))
 
+    def _run(self, pack: Pack, report: Report) -> list[RunRecord]:
+        from runners.trial import run_pack
 
-def _run(pack: Pack, report: Report) -> list[RunRecord]:
-    from runners.trial import run_pack
+        records = []
 
-    records = []
+        def pass_on(message: Message) -> None:
+            report(pack.run(message.run_key), message)
+            if isinstance(message, RunRecord):
+                records.append(message)
 
-    def pass_on(message: Message) -> None:
-        report(pack.run(message.run_key), message)
-        if isinstance(message, RunRecord):
-            records.append(message)
-
-    run_pack(pack, 1.0, pass_on)
-    return records
+        run_pack(pack, 1.0, pass_on, self.checkpoints)
+        return records

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ablations.record import Outcome, RunRecord
+from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
 from runners.planner import Pack, RunSpec
 
@@ -40,14 +41,18 @@ REACH_SECONDS = 5.0
 class RayTune:
     """Each pack is one trial; worker processes stay warm from one trial to the next."""
 
-    def __init__(self, jobs: int | None, address: str | None, gpus_per_trial: float) -> None:
+    def __init__(
+        self, jobs: int | None, address: str | None, gpus_per_trial: float, checkpoints: Checkpoints = OFF
+    ) -> None:
         """Configure.
 
         Args:
             jobs: trials at once; None for as many as the machine or cluster has room for.
             address: of a running cluster; None starts Ray on this machine for the time of the study.
             gpus_per_trial: share of a GPU that a trial asks for where there is one.
+            checkpoints: that the trials keep.
         """
+        self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
 
     @property
@@ -111,7 +116,7 @@ class RayTune:
         inbox = _Inbox(kind.pack)
         gpus = self.gpus_per_trial if self.gpu else 0
         share = min(1.0, gpus) if gpus else 1 / self.jobs
-        trainable = tune.with_parameters(_trial, kind=kind, share=share)
+        trainable = tune.with_parameters(_trial, kind=kind, share=share, checkpoints=self.checkpoints)
         # Tune prints a banner even where it is told to be silent.
         silent = contextlib.redirect_stdout(io.StringIO())
         with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
@@ -139,7 +144,7 @@ class _Kind:
     score: Callable[[Sequence[RunRecord]], float]
 
 
-def _trial(config: dict[str, Any], kind: _Kind, share: float) -> None:
+def _trial(config: dict[str, Any], kind: _Kind, share: float, checkpoints: Checkpoints) -> None:
     from runners.trial import run_pack
 
     records: list[RunRecord] = []
@@ -149,7 +154,8 @@ def _trial(config: dict[str, Any], kind: _Kind, share: float) -> None:
             records.append(message)
         tune.report({MESSAGE: message, SCORE: kind.score(records)})
 
-    run_pack(kind.pack(config), share, report)
+    with contextlib.suppress(Interrupted):
+        run_pack(kind.pack(config), share, report, checkpoints)
 
 
 def _require_reachable(address: str) -> None:

@@ -108,6 +108,50 @@ def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(tmp_p
     assert not alive
 
 
+STOPPED = """
+import sys, threading, time
+from pathlib import Path
+from ablations.study import load
+from runners import planner
+from runners.checkpoints import Checkpoints
+from runners.executors.ray_tune import RayTune
+
+folder = Path(sys.argv[1])
+study = load(folder / "m.yaml")
+runs = planner.missing_runs(study, planner.make_plan(study), ())
+keys = {run.run_key for run in runs}
+kept = Checkpoints(folder / "c", 0.01)
+
+def stop_when_one_has_begun():
+    while not kept.groups(keys):
+        time.sleep(0.05)
+    kept.request_stop()
+
+with RayTune(2, None, 0.0, kept) as executor:
+    threading.Thread(target=stop_when_one_has_begun, daemon=True).start()
+    for _ in range(2):
+        begun, records = kept.groups(keys), []
+        packs = planner.make_packs(runs, planner.Slots(2, largest=2), begun)
+        executor.run(packs, lambda spec, message: records.append(message))
+        resumed = sum("resumed_after_epochs" in record.environment for record in records)
+        print(len(begun), [record.outcome.value for record in records], resumed)
+        kept.withdraw_stop()
+"""
+
+
+def test_trials_that_are_asked_to_stop_are_not_failed_and_go_on(tmp_path: Path) -> None:
+    """Two trials at once; the third never begins, the second perhaps."""
+    cells = SMOKE.replace("seeds: 2", "seeds: 1").replace("[0.05, 0.5]", "[0.05, 0.5, 1.0]")
+    (tmp_path / "m.yaml").write_text(cells.replace("epochs: 2", "epochs: 200"))
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    finished = ["finished"] * 6
+    first, second = done.stdout.splitlines()
+    assert first == "0 [] 0"
+    assert second in (f"1 {finished} 2", f"2 {finished} 4")
+
+
 SEARCH = """
 study: tiny
 base: {data: {dialogues: 12}, training: {epochs: 1}}

@@ -1,7 +1,9 @@
 """One run by hand: the same cell, record and store as a study's."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ablations.record import Kind, Tag
 from ablations.study import load
+from model.training import Trainer
 from runners import ledger
 from runners.planner import make_plan
 from runners.train import app
@@ -65,6 +68,26 @@ def test_it_prints_the_breakdown_and_draws_the_curves(trained: tuple[Path, Resul
     assert {"curves.png", "shares.png", "gradients.png"} <= {path.name for path in (folder / "out").iterdir()}
     breakdown = pd.read_csv(folder / "out" / "breakdown.csv")
     assert breakdown["share"].sum() == pytest.approx(1)
+
+
+def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = Trainer._epoch
+
+    def interrupted(self: Trainer, number: int, alive: Sequence[int]) -> Any:
+        if number == 1:
+            raise KeyboardInterrupt
+        return epoch(self, number, alive)
+
+    monkeypatch.setattr(Trainer, "_epoch", interrupted)
+    often = ["--checkpoint-every", "1e-9"]
+    result = train(tmp_path, *SMALL, *often)
+    assert result.exit_code == 130
+    assert "the same command goes on from the last checkpoint" in result.stderr
+    monkeypatch.undo()
+    result = train(tmp_path, *SMALL, *often)
+    assert result.exit_code == 0
+    assert "train: 1 runs go on from checkpoints" in result.stderr
+    assert not (tmp_path / "checkpoints" / "train").exists()
 
 
 def test_the_text_that_is_kept_is_a_matrix_of_the_same_run(trained: tuple[Path, Result], tmp_path: Path) -> None:

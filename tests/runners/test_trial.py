@@ -53,10 +53,10 @@ def limited(monkeypatch: pytest.MonkeyPatch, most: int, error: type[Exception]) 
     """Make packs of more than ``most`` raise in their second epoch; returns the sizes that are tried."""
     fit, tried = Trainer.fit, []
 
-    def failing(self: Trainer, on_epoch: Callable[[int, Any], object]) -> list[Fit]:
+    def failing(self: Trainer, on_epoch: Callable[[int, Any], object], *arguments: Any) -> list[Fit]:
         tried.append(self.cells)
         if self.cells <= most:
-            return fit(self, on_epoch)
+            return fit(self, on_epoch, *arguments)
         for cell in range(self.cells):
             on_epoch(cell, {"train/loss/total": 1.0})
         raise error("too much")

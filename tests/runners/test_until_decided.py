@@ -57,7 +57,7 @@ class Sequential:
         self.ran: list[tuple[str, int]] = []
         self.score: Score = scored
 
-    def run_pack(self, pack: Pack, _: float, report: Callable[[Message], None]) -> None:
+    def run_pack(self, pack: Pack, _: float, report: Callable[[Message], None], *_checkpoints: object) -> None:
         for spec in pack.runs:
             self.ran.append((spec.cell_id, spec.seed))
             score = self.score(spec)
