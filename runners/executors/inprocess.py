@@ -1,6 +1,6 @@
 """Runs packs one after the other in this process: for tests, for a debugger, for one small study."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Self
 
 from ablations.record import RunRecord
@@ -13,6 +13,7 @@ class InProcess:
     """The executor without processes."""
 
     jobs = 1
+    stopping = False
 
     @property
     def gpu(self) -> bool:
@@ -21,12 +22,20 @@ class InProcess:
 
     def __enter__(self) -> Self:
         """Nothing to make ready."""
+        self.stopping = False
         return self
 
     def __exit__(self, *error: object) -> None:
         """Nothing to give back."""
 
-    def run(self, packs: Sequence[Pack], report: Report) -> None:
+    def stop(self) -> None:
+        """Propose no more points."""
+        self.stopping = True
+
+    def hurry(self) -> None:
+        """A run of this process cannot be asked."""
+
+    def run(self, packs: Iterable[Pack], report: Report) -> None:
         """Run all packs."""
         for pack in packs:
             _run(pack, report)
@@ -42,6 +51,8 @@ class InProcess:
             params = bayes.encode(space, point)
             study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
         for number in range(len(exploration.known), len(exploration.known) + exploration.trials):
+            if self.stopping:
+                break
             study.sampler = bayes.sampler(number)
             trial = study.ask(distributions)
             records = _run(exploration.pack(bayes.decode(space, trial.params)), report)
