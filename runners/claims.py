@@ -119,10 +119,13 @@ class Claims:
         with store.refusals(self.uri):
             board = self._read()
             while free := {key: board.claims.get(key, (0, ""))[0] + 1 for key in keys if self._free(board, key)}:
-                won |= self._claim(free)
+                got = self._claim(free)
+                won |= got
+                if len(got) == len(free):
+                    break
                 board = self._read()
+            held = {key for key in keys if board.claims.get(key) == (self.own.get(key), self.driver)} | won.keys()
             self.own |= won
-            held = {key for key in keys if board.claims[key] == (self.own.get(key), self.driver)}
             # What nobody claimed before, nobody has begun.
             before = {key: self._inherit(key) for key, generation in won.items() if generation > 1}
         ended = {key: failed for key, failed in before.items() if failed is not None}
@@ -131,8 +134,10 @@ class Claims:
     def holds(self, key: str) -> bool:
         """Whether a run that this driver began is still its own."""
         key = key if key in self.own else LEAD
+        # Of a search with a filter the answer is empty; of the run itself, it would be all claims.
+        taken = f"attributes.run_id = '{self.run_id}' and params.`{key}.{self.own[key] + 1}` LIKE '%'"
         with store.refusals(self.uri):
-            return self._read().claims.get(key) == (self.own.get(key), self.driver)
+            return not self.client.search_runs([self.experiment], taken)
 
     def ended(self, keys: Collection[str]) -> Mapping[str, bool]:
         """Of runs that other drivers have, those at the beginning that ended, and whether they failed."""
