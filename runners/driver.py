@@ -197,7 +197,7 @@ class _Study:
         with store.refusals(self.uri):
             tracker = Tracker(self.uri, plan, self.study.text, kind, name)
         try:
-            with contextlib.ExitStack() as stack:
+            with store.failures(self.uri), contextlib.ExitStack() as stack:
                 if sqlite_path(self.uri):
                     self._close_orphans(tracker, known)
                 else:
@@ -206,7 +206,8 @@ class _Study:
                     tracker.shares = claims
                 yield Work(tracker, self.executor, known, terms, self.interruption)
         finally:
-            tracker.close()
+            with store.failures(self.uri):
+                tracker.close()
             store.analyze(self.uri)
 
     def _close_orphans(self, tracker: "Tracker", known: Ledger) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
-from runners.store import StoreError, connect
+from runners.store import StoreError, connect, failures
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -127,12 +127,14 @@ def _ask(uri: str, study: str) -> Iterable[StoredRun]:
 
 def _search(uri: str, study: str) -> Iterable["Run"]:
     client = connect(uri)
-    experiment = client.get_experiment_by_name(study)
+    with failures(uri):
+        experiment = client.get_experiment_by_name(study)
     token: str | None = "" if experiment else None
     order = ["attributes.start_time ASC", "attributes.run_id ASC"]
     while token is not None and experiment is not None:
-        page = client.search_runs(
-            [experiment.experiment_id], max_results=1000, page_token=token or None, order_by=order
-        )
+        with failures(uri):
+            page = client.search_runs(
+                [experiment.experiment_id], max_results=1000, page_token=token or None, order_by=order
+            )
         yield from page
         token = page.token or None

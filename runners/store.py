@@ -76,13 +76,27 @@ def _open(uri: str) -> "MlflowClient":
 @contextlib.contextmanager
 def refusals(uri: str) -> Iterator[None]:
     """What a store answers when it cannot be used, as one message."""
+    try:
+        with failures(uri):
+            yield
+    except (ImportError, OSError) as error:
+        raise _unusable(uri, error) from error
+
+
+@contextlib.contextmanager
+def failures(uri: str) -> Iterator[None]:
+    """The same of a store that was there, in a block that also does other things."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        raise StoreError(redact(f"the store {uri} cannot be used: {error}")) from error
+    except (MlflowException, SQLAlchemyError) as error:
+        raise _unusable(uri, error) from error
+
+
+def _unusable(uri: str, error: Exception) -> StoreError:
+    return StoreError(redact(f"the store {uri} cannot be used: {error}"))
 
 
 def supersede(client: "MlflowClient", run_id: str) -> None:

@@ -65,7 +65,7 @@ class Tracker:
         Raises:
             StoreError: the store cannot be used.
         """
-        self.uri, self.client = uri, connect(uri)
+        self.client = connect(uri)
         self.plan, self.text, self.kind, self.driver = plan, text, kind, driver
         self.alone = sqlite_path(uri) is not None
         self.shares: Shares = Alone()
@@ -155,7 +155,6 @@ class Tracker:
             Whether it counts: not if another driver, to which this one seemed dead, has taken the run over.
         """
         run_id = self.open.get(spec.run_key) or self._create(spec, message.started, attempt.number)
-        self.open[spec.run_key] = run_id
         first = message.first if isinstance(message, Progress) else 0
         metrics = _history(message.history, first, message.started)
         if isinstance(message, Progress):
@@ -204,7 +203,7 @@ class Tracker:
             **self.versions,
         } | ({Tag.POINT: spec.point} if spec.point else {})
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
-        run_id = str(run.info.run_id)
+        run_id = self.open[spec.run_key] = str(run.info.run_id)
         params = leaves(spec.config.model_dump(mode="json")) | {SEED_PARAM: spec.seed}
         self._log(run_id, [], [], {key: _text(value) for key, value in params.items()})
         self._log_data(run_id, spec)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablations.record import RunRecord, Tag
-from runners import retries, store
+from runners import retries
 from runners.attempt import Attempt
 from runners.claims import LEAD
 from runners.executors import Executor, Exploration, Message, Report
@@ -149,8 +149,7 @@ class Work:
         key, repeat = spec.run_key, self.terms.repeat(spec)
         again = isinstance(message, RunRecord) and self.tries[key] < self.terms.retries and retries.helps(message)
         attempt = Attempt(self.tries[key] + 1, again, repeat, self.former.get(key, ()))
-        with store.refusals(self.tracker.uri):
-            counts = self.tracker.write(spec, message, attempt)
+        counts = self.tracker.write(spec, message, attempt)
         if not isinstance(message, RunRecord):
             return
         self.begun.discard(key)

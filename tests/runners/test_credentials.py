@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
 from ablations.credentials import has_secrets, redact
+from ablations.record import Kind
 from analysis.report import app as report
+from runners import ledger
 from runners.ablate import app
+from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE
 
 URIS = [
@@ -55,3 +59,18 @@ def test_no_message_of_the_report_has_them(uri: str, tmp_path: Path, monkeypatch
     assert result.exit_code == 2
     assert "***@" in result.stderr
     assert "hunter2" not in result.output + str(result.exception)
+
+
+def test_a_store_that_fails_during_a_study_is_named_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Tracker, *_: object) -> None:
+        raise MlflowException("API request to http://someone:hunter2@h failed")
+
+    monkeypatch.setattr(Tracker, "_log", fails)
+    (tmp_path / "m.yaml").write_text(SMOKE)
+    where = ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--executor", "inprocess"]
+    result = CliRunner().invoke(app, ["--matrix", f"{tmp_path}/m.yaml", *where])
+    assert result.exit_code == 2
+    assert "cannot be used: API request to http://***@h failed" in result.stderr
+    assert {run.status for run in ledger.read(where[1], "tiny").of(Kind.CELL)} == {"KILLED"}
