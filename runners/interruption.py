@@ -50,6 +50,7 @@ class Interruption:
         self._of: Stoppable | None = None
         self._deferring = False
         self._pending: list[Callable[[], None]] = []
+        self._next: Callable[[], None] = self._end  # when the time is up
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:

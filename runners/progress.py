@@ -20,7 +20,7 @@ class ProgressView:
         self.done = self.diverged = self.failed = self.others = 0
         self.errors: Counter[str] = Counter()
         self.repeat: dict[str, str] = {}
-        self.waiting = ""
+        self.waiting = False
         self.started = self.printed = time.monotonic()
         self.bar = Progress(
             TextColumn("[bold]{task.fields[study]}"),
@@ -47,6 +47,7 @@ class ProgressView:
 
     def ended(self, name: str, record: RunRecord, repeat: str = "") -> None:
         """A run ended; ``repeat`` is the command that repeats it alone."""
+        self.waiting = False
         self.done += 1
         self.diverged += record.outcome is Outcome.DIVERGED
         self.failed += record.outcome is Outcome.FAILED
@@ -62,9 +63,9 @@ class ProgressView:
         self._update()
 
     def waits(self, text: str) -> None:
-        """Say once what is waited for."""
-        if text != self.waiting:
-            self.waiting = text
+        """Say what is waited for, once until the next run ends here."""
+        if not self.waiting:
+            self.waiting = True
             self.say(text)
 
     def counts(self) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ablations.record import RunRecord, Tag
+from ablations.record import Outcome, RunRecord, Tag
 from runners import retries
 from runners.attempt import Attempt
 from runners.claims import LEAD
@@ -144,10 +144,15 @@ class Work:
 
         return report
 
+    def _again(self, record: RunRecord) -> bool:
+        """Whether the run is tried again."""
+        over = self.interruption.stopping or self.tries[record.run_key] >= self.terms.retries
+        return record.outcome is Outcome.FAILED and not over and retries.helps(record)
+
     def _keep(self, spec: RunSpec, message: Message, view: ProgressView) -> None:
         """Write and show what is reported."""
         key, repeat = spec.run_key, self.terms.repeat(spec)
-        again = isinstance(message, RunRecord) and self.tries[key] < self.terms.retries and retries.helps(message)
+        again = isinstance(message, RunRecord) and self._again(message)
         attempt = Attempt(self.tries[key] + 1, again, repeat, self.former.get(key, ()))
         counts = self.tracker.write(spec, message, attempt)
         if not isinstance(message, RunRecord):
