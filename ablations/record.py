@@ -51,14 +51,24 @@ class Tag(StrEnum):
     SEARCH = "ablation.search_digest"
     POINT = "ablation.point"
     DECISIONS = "ablation.decisions_digest"
+    CLAIMS = "ablation.claims"
+    DRIVER = "ablation.driver"
+    ATTEMPT = "ablation.attempt"
+    RETRIED = "ablation.retried"
+    REPEAT = "ablation.repeat"
+    SUPERSEDED = "ablation.superseded"
 
 
 class Kind(StrEnum):
-    """Kinds of runs in a study's experiment. Those of a search choose a cell, and no result counts them."""
+    """Kinds of runs in a study's experiment. Those of a search choose a cell, and no result counts them.
+
+    That of the claims says which driver runs what, where there may be several.
+    """
 
     STUDY = "study"
     CELL = "cell"
     SEARCH = "search"
+    CLAIMS = "claims"
 
 
 class Outcome(StrEnum):

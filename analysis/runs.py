@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from ablations import sequential
+from ablations.credentials import redact
 from ablations.record import (
     CONFUSION_FILE,
     HISTORY_FILE,
@@ -165,7 +166,7 @@ class Store:
     def _planned(self, study: str, run: StoredRun, file: str, kind: Kind) -> StudyRuns:
         plan = self._plan(study, run, file)
         # Complete ones last, so that they win over failed tries of the same run.
-        found = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == kind]
+        found = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == kind and Tag.SUPERSEDED not in run.tags]
         _refuse_duplicates([run for run in found if run.status == "FINISHED"])
         found.sort(key=lambda run: (run.status == "FINISHED", run.started, run.run_id))
         return StudyRuns(plan, _frame(plan, {run.tags.get(Tag.RUN_KEY, ""): run for run in found}))
@@ -199,7 +200,7 @@ def refusals(uri: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StudyError(f"the store {uri} cannot be read: {error}") from error
+        raise StudyError(redact(f"the store {uri} cannot be read: {error}")) from error
 
 
 def _server(uri: str) -> Reader:

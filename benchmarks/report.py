@@ -21,6 +21,7 @@ from sqlite3 import Connection, Row, connect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runners.executors import Message
     from runners.planner import RunSpec
 
 RUNS, EPOCHS = 10_000, 40
@@ -53,7 +54,11 @@ def make(folder: Path, seeds: int) -> None:
     plan = planner.make_plan(study)
     first, *others = planner.missing_runs(study, plan, ())
     tracker = Tracker(uri, plan, study.text)
-    run_pack(planner.Pack((first,)), 1.0, lambda message: tracker.write(first, message))
+
+    def keep(message: "Message") -> None:
+        tracker.write(first, message)
+
+    run_pack(planner.Pack((first,)), 1.0, keep)
     with closing(connect(folder / "mlflow.db")) as connection, connection:
         copy(connection, first.run_key, others)
     store.analyze(uri)

@@ -3,15 +3,20 @@
 python -m runners.ablate --matrix ablations/loss.yaml
 """
 
-from pathlib import Path
-from typing import Annotated
+import shlex
+from typing import TYPE_CHECKING
 
 import typer
 
+from ablations.credentials import has_secrets
 from ablations.record import DEFAULT_URI
+from runners import options
 from runners.checkpoints import SECONDS
-from runners.options import CheckpointEvery, CheckpointFolder, TrackingUri
 from runners.placement import ExecutorName, Placement
+from runners.selection import Selection
+
+if TYPE_CHECKING:
+    from ablations.study import Study
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -20,36 +25,29 @@ BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
 @app.command()
 def main(
-    matrix: Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")] = False,
-    seeds: Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")] = None,
-    until_decided: Annotated[
-        bool, typer.Option("--until-decided", help="Add seeds, up to 30 in all, to contrasts that are not decided.")
-    ] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the base; repeatable.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="As --set training.precision: fp32, fp64, tf32 or bf16.", show_default=False)
-    ] = None,
-    executor: Annotated[ExecutorName, typer.Option(help="Ray Tune, or this process.")] = ExecutorName.RAY,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trials at once. [default: one a core]", show_default=False)
-    ] = None,
-    pack: Annotated[
-        str, typer.Option(help="Runs trained as one computation: auto, off, or at most this many.")
-    ] = "auto",
-    gpus_per_trial: Annotated[
-        float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")
-    ] = 0.25,
-    address: Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)] = None,
-    checkpoints: CheckpointFolder = None,
-    checkpoint_every: CheckpointEvery = SECONDS,
-    tracking_uri: TrackingUri = DEFAULT_URI,
+    context: typer.Context,
+    matrix: options.Matrix,
+    dry_run: options.DryRun = False,
+    seeds: options.Seeds = None,
+    until_decided: options.UntilDecided = False,
+    set_: options.Set = None,
+    precision: options.Precision = None,
+    only: options.Only = None,
+    rerun: options.RerunOption = None,
+    retries: options.Retries = 1,
+    executor: options.Executor = ExecutorName.RAY,
+    jobs: options.Jobs = None,
+    pack: options.PackSize = "auto",
+    gpus_per_trial: options.GpusPerTrial = 0.25,
+    address: options.Address = None,
+    checkpoints: options.CheckpointFolder = None,
+    checkpoint_every: options.CheckpointEvery = SECONDS,
+    tracking_uri: options.TrackingUri = DEFAULT_URI,
 ) -> None:
     """Run every cell of a matrix with every seed, and keep the results in MLflow.
 
-    Runs that the store has are not repeated. Exit code 0: all are in the store; 1: a run failed; 2: bad input.
+    Runs that the store has are not repeated. Exit code 0: all are in the store; 1: a run failed; 2: bad input;
+    130: interrupted by Ctrl-C or SIGTERM.
     """
     from rich.console import Console
 
@@ -60,17 +58,19 @@ def main(
     from runners.driver import Driver
     from runners.dry_run import print_state
     from runners.executors import ExecutorError
+    from runners.terms import Terms
 
     try:
         placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
-        uri = store.absolute(tracking_uri)
+        uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
         changes = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
         study = load(matrix, changes, _seeds(seeds), until_decided)
         plan = planner.make_plan(study)
         if dry_run:
-            return print_state(Console(), uri, study, plan, placement.slots())
-        driver = Driver(uri, placement.executor(uri, plan.study), Console(stderr=True), placement.largest)
+            return print_state(Console(), uri, study, plan, placement.slots(), selection)
+        terms = Terms(placement.largest, retries, command=_repeated(context, study))
+        driver = Driver(uri, placement.executor(uri, plan.study), Console(stderr=True), terms, selection)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
@@ -79,6 +79,19 @@ def main(
         typer.echo("interrupted: finished runs are kept; the same command goes on from here.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+def _repeated(context: typer.Context, study: "Study") -> str:
+    """The command that declares the same study; a URI with secrets is for the environment."""
+    given = context.params
+    words = ["python", "-m", "runners.ablate", "--matrix", str(given["matrix"])]
+    words += [word for text in given["set_"] or [] for word in ("--set", text)]
+    for name in ("precision", "seeds"):
+        words += [f"--{name}", given[name]] if given[name] else []
+    words += ["--until-decided"] if given["until_decided"] else []
+    uri = given["tracking_uri"]
+    words += [] if uri == DEFAULT_URI or has_secrets(uri) else ["--tracking-uri", uri]
+    return "" if study.search else shlex.join(words)
 
 
 def _seeds(text: str | None) -> list[int] | None:

@@ -18,6 +18,7 @@ from ablations.record import digest, sqlite_path
 UNFINISHED = ".tmp"
 SECONDS = 60.0
 KEPT_SECONDS = 30 * 24 * 3600.0  # for a study that is not gone on with
+UNFINISHED_SECONDS = 600.0  # a trial of another driver may be writing
 
 log = logging.getLogger(__name__)
 
@@ -61,19 +62,25 @@ class Checkpoints:
         """Whether the driver has asked."""
         return self.on and self._stop.exists()
 
-    def tidy(self) -> None:
-        """Remove what a killed trial was writing, and what nobody has gone on with for ``KEPT_SECONDS``."""
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """By a driver: what is of no use is removed before, and its request to stop after."""
+        self._tidy()
+        try:
+            yield
+        finally:
+            if self.on:
+                self._stop.unlink(missing_ok=True)
+                self._close()
+
+    def _tidy(self) -> None:
+        """Remove what a killed trial was writing, and what nobody has gone on with."""
         for path in self._files("*"):
+            most = UNFINISHED_SECONDS if path.suffix == UNFINISHED else KEPT_SECONDS
             with contextlib.suppress(OSError):
-                if path.suffix == UNFINISHED or time.time() - path.stat().st_mtime > KEPT_SECONDS:
+                if time.time() - path.stat().st_mtime > most:
                     path.unlink()
         self._close()
-
-    def withdraw_stop(self) -> None:
-        """Take back the request to stop."""
-        if self.on:
-            self._stop.unlink(missing_ok=True)
-            self._close()
 
     def path(self, keys: Sequence[str]) -> Path:
         """The checkpoint of these runs, trained together in this order."""
@@ -88,7 +95,7 @@ class Checkpoints:
         """Remove the checkpoints that have a run which has ended: its training was over, or is to begin anew."""
         for path, group in self._groups():
             if key in group:
-                for part in (path.with_suffix(".pt"), path):
+                for part in (*path.parent.glob(f"{path.stem}.*{UNFINISHED}"), path.with_suffix(".pt"), path):
                     part.unlink(missing_ok=True)
                 self._close()
 

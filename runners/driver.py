@@ -1,42 +1,32 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
-import functools
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from ablations.record import Kind, Plan, RunRecord, Tag, digest, sqlite_path
+from ablations.record import Kind, Plan, Tag, digest, sqlite_path
 from ablations.study import Study
 from runners import ledger, rounds, search, store
-from runners.executors import Executor, Message, Report
+from runners.claims import Claims, new_driver
+from runners.executors import Executor
+from runners.interruption import Grace, Interruption
 from runners.ledger import Ledger
-from runners.planner import RunSpec, Slots, make_packs, missing_runs
+from runners.planner import RunSpec
 from runners.progress import ProgressView
 from runners.search import Trials
+from runners.selection import Selection
+from runners.terms import Terms
 
 if TYPE_CHECKING:
     from runners.tracking import Tracker
+    from runners.work import Work
 
 Executing = AbstractContextManager[object]
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C to the end of the block: a record that has arrived is written whole."""
-    pending: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pending.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if pending:
-        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True)
@@ -47,13 +37,17 @@ class Driver:
         uri: absolute URI of the store.
         executor: where the packs run.
         console: where progress is shown.
-        largest: most runs of a pack; None for what is worth it.
+        terms: on which runs are run.
+        selection: of the runs.
+        grace: what an interruption gives to what runs.
     """
 
     uri: str
     executor: Executor
     console: Console
-    largest: int | None = None
+    terms: Terms = field(default_factory=Terms)
+    selection: Selection = field(default_factory=Selection)
+    grace: Grace = field(default_factory=Grace)
 
     def bring_up_to_date(self, study: Study, plan: Plan) -> int:
         """Keep the plan in the store and run what is missing of it; of a search, its trials before.
@@ -66,121 +60,19 @@ class Driver:
             The number of runs that failed.
 
         Raises:
+            MatrixError: the selection fits no run.
             StoreError: the store cannot be used, or another driver runs this study on it.
             ExecutorError: there is nothing to run on.
+            KeyboardInterrupt: by Ctrl-C or SIGTERM.
         """
-        with self._only_driver(plan.study), self._tidy():
-            if study.search is None:
-                return self._bring(study, plan, self.executor)
-            trials = search.read(self.uri, study, plan)
-            if trials.complete:
-                self._say(f"{plan.study}: all {len(trials.plan.cells)} trials of the search are in the store")
-                return self._search(study, plan, trials, self.executor)
-            with self.executor:
-                return self._search(study, plan, trials, contextlib.nullcontext())
+        self.selection.check(study, plan)
+        interruption = Interruption(self.grace)
+        with interruption.caught(), self._only_driver(plan.study), self.executor.checkpoints.in_use():
+            return _Study(self, study, plan, interruption).bring_up_to_date()
 
-    def _search(self, study: Study, plan: Plan, trials: Trials, executor: Executing) -> int:
-        """Run what is missing of a search, then the baseline and its winner; ``executor`` is still to be entered."""
-        failed = self._trials(study, plan, trials)
-        trials = search.read(self.uri, study, plan)
-        winner = trials.winner()
-        self._say(f"{plan.study}: {trials.verdict()}")
-        return failed + (self._bring(*search.decided(study, plan, winner), executor) if winner else 0)
-
-    def _trials(self, study: Study, plan: Plan, trials: Trials) -> int:
-        known = ledger.read(self.uri, plan.study)
-        if trials.complete and _keeps(known, Tag.SEARCH, trials.plan):
-            return 0
-        with self._tracker(trials.plan, study.text, known, Kind.SEARCH) as tracker:
-            failed = self._execute(tracker, trials.missing)
-            exploration = search.read(self.uri, study, plan).exploration()
-            if exploration.trials:
-                total = exploration.trials * len(trials.plan.seeds)
-                run = functools.partial(self.executor.explore, exploration)
-                failed += self._watch(tracker, total, run)
-            tracker.keep(search.read(self.uri, study, plan).plan)
-        return failed
-
-    def _bring(self, study: Study, plan: Plan, executor: Executing) -> int:
-        known = ledger.read(self.uri, plan.study)
-        if plan.stopping:
-            return self._until_decided(study, plan, known, executor)
-        runs = missing_runs(study, plan, known.done())
-        if not runs and _keeps(known, Tag.PLAN, plan):
-            self._say(f"{plan.study}: all {len(plan.run_keys())} runs are in the store, nothing to run")
-            return 0
-        with executor if runs else contextlib.nullcontext(), self._tracker(plan, study.text, known) as tracker:
-            return self._execute(tracker, runs)
-
-    def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
-        """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
-        jobs = self.executor.jobs
-        state, tried, failed = rounds.read(self.uri, study, plan, jobs), set[str](), 0
-        if not state.runs and _keeps(known, Tag.PLAN, plan) and _keeps_decisions(known, state.csv()):
-            self._say(f"{plan.study}: nothing to run; {state.verdict()}")
-            return 0
-        with executor if state.runs else contextlib.nullcontext(), self._tracker(plan, study.text, known) as tracker:
-            while state.runs:
-                failed += self._execute(tracker, state.runs)
-                tried |= {run.run_key for run in state.runs}
-                state = rounds.read(self.uri, study, plan, jobs, tried)
-                tracker.keep_decisions(state.csv())
-                self._say(f"{plan.study}: {state.verdict()}")
-            tracker.keep_decisions(state.csv())
-        return failed
-
-    @contextlib.contextmanager
-    def _tracker(self, plan: Plan, text: str, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Tracker]":
-        from runners.tracking import Tracker
-
-        with store.refusals(self.uri):
-            tracker = Tracker(self.uri, plan, text, kind)
-        try:
-            # On a server another driver may be alive: only the lock beside an SQLite file tells.
-            killed = tracker.close_orphans(known) if sqlite_path(self.uri) else 0
-            if killed:
-                self._say(f"{plan.study}: {killed} runs of a driver that died are marked killed and run again")
-            yield tracker
-        finally:
-            tracker.close()
-            store.analyze(self.uri)
-
-    def _execute(self, tracker: "Tracker", runs: Sequence[RunSpec]) -> int:
-        if not runs:
-            return 0
-        begun = self.executor.checkpoints.groups({run.run_key for run in runs})
-        if begun:
-            self._say(f"{tracker.plan.study}: {len(set().union(*begun))} runs go on from checkpoints")
-        packs = make_packs(runs, Slots(self.executor.jobs, self.executor.gpu, self.largest), begun)
-        return self._watch(tracker, len(runs), functools.partial(self.executor.run, packs))
-
-    def _watch(self, tracker: "Tracker", total: int, run: Callable[[Report], None]) -> int:
-        """Write and show what is reported; returns the number of runs that failed."""
-        with ProgressView(self.console, total, self.executor.jobs) as view:
-
-            def report(spec: RunSpec, message: Message) -> None:
-                with _uninterrupted():
-                    tracker.write(spec, message)
-                if isinstance(message, RunRecord):
-                    view.ended(spec.name, message)
-                    self.executor.checkpoints.drop(spec.run_key)
-
-            run(report)
-        if self.executor.checkpoints.stop_requested():
-            raise KeyboardInterrupt
-        return view.failed
-
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell the user."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    @contextlib.contextmanager
-    def _tidy(self) -> Iterator[None]:
-        """The folder of the checkpoints, before and after."""
-        self.executor.checkpoints.tidy()
-        try:
-            yield
-        finally:
-            self.executor.checkpoints.withdraw_stop()
 
     @contextlib.contextmanager
     def _only_driver(self, study: str) -> Iterator[None]:
@@ -205,6 +97,123 @@ class Driver:
             yield
         finally:
             lock.release()
+
+
+class _Study:
+    """A study that is brought up to date."""
+
+    def __init__(self, driver: Driver, study: Study, plan: Plan, interruption: Interruption) -> None:
+        self.driver, self.study, self.plan, self.interruption = driver, study, plan, interruption
+        self.uri, self.executor, self.say = driver.uri, driver.executor, driver.say
+
+    def bring_up_to_date(self) -> int:
+        """As the driver's."""
+        study, plan = self.study, self.plan
+        if study.search is None:
+            return self._bring(study, plan, self.executor)
+        trials = search.read(self.uri, study, plan)
+        if trials.complete:
+            self.say(f"{plan.study}: all {len(trials.plan.cells)} trials of the search are in the store")
+            return self._search(trials, self.executor)
+        with self.executor:
+            return self._search(trials, contextlib.nullcontext())
+
+    def _search(self, trials: Trials, executor: Executing) -> int:
+        """Run what is missing of a search, then the baseline and its winner; ``executor`` is still to be entered."""
+        failed = self._trials(trials)
+        trials = search.read(self.uri, self.study, self.plan)
+        winner = trials.winner()
+        self.say(f"{self.plan.study}: {trials.verdict()}")
+        return failed + (self._bring(*search.decided(self.study, self.plan, winner), executor) if winner else 0)
+
+    def _trials(self, trials: Trials) -> int:
+        known = ledger.read(self.uri, self.plan.study)
+        if trials.complete and _keeps(known, Tag.SEARCH, trials.plan):
+            return 0
+        with self._work(trials.plan, known, Kind.SEARCH) as work:
+            failed = self._tried(work)
+            work.tracker.keep(search.read(self.uri, self.study, self.plan).plan)
+        return failed
+
+    def _tried(self, work: "Work") -> int:
+        """Of drivers that share a search with proposed points, one does it."""
+
+        def read() -> Trials:
+            return search.read(self.uri, self.study, self.plan)
+
+        trials = read()
+        total = len(trials.missing) + trials.wanted * len(trials.plan.seeds)
+        with ProgressView(self.driver.console, total, self.executor.jobs) as view:
+            if trials.search.config.method == "grid" or work.leads(lambda: read().complete, view):
+                work.run(read().missing, view)
+                exploration = read().exploration()
+                if exploration.trials:
+                    work.explore(exploration, view)
+        return view.failed
+
+    def _bring(self, study: Study, plan: Plan, executor: Executing) -> int:
+        known, selection = ledger.read(self.uri, plan.study), self.driver.selection
+        if plan.stopping and not selection.given:
+            return self._until_decided(study, plan, known, executor)
+        runs = selection.runs(study, plan, known)
+        if not runs and _keeps(known, Tag.PLAN, plan):
+            done, planned = len(known.done() & plan.run_keys().keys()), len(plan.run_keys())
+            of = f"all {planned}" if done == planned else f"{done} of {planned}"
+            self.say(f"{plan.study}: {of} runs are in the store, nothing to run")
+            return 0
+        with executor if runs else contextlib.nullcontext(), self._work(plan, known) as work:
+            return self._execute(work, runs)
+
+    def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
+        """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
+        jobs = self.executor.jobs
+        state, tried, failed = rounds.read(self.uri, study, plan, jobs), set[str](), 0
+        if not state.runs and _keeps(known, Tag.PLAN, plan) and _keeps_decisions(known, state.csv()):
+            self.say(f"{plan.study}: nothing to run; {state.verdict()}")
+            return 0
+        with executor if state.runs else contextlib.nullcontext(), self._work(plan, known) as work:
+            while state.runs:
+                failed += self._execute(work, state.runs)
+                tried |= {run.run_key for run in state.runs}
+                state = rounds.read(self.uri, study, plan, jobs, tried)
+                work.tracker.keep_decisions(state.csv())
+                self.say(f"{plan.study}: {state.verdict()}")
+            work.tracker.keep_decisions(state.csv())
+        return failed
+
+    def _execute(self, work: "Work", runs: Sequence[RunSpec]) -> int:
+        if not runs:
+            return 0
+        with ProgressView(self.driver.console, len(runs), self.executor.jobs) as view:
+            work.run(runs, view)
+        return view.failed
+
+    @contextlib.contextmanager
+    def _work(self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Work]":
+        from runners.tracking import Tracker
+        from runners.work import Work
+
+        name, terms = new_driver(), self.driver.terms
+        with store.refusals(self.uri):
+            tracker = Tracker(self.uri, plan, self.study.text, kind, name)
+        try:
+            with store.failures(self.uri), contextlib.ExitStack() as stack:
+                if sqlite_path(self.uri):
+                    self._close_orphans(tracker, known)
+                else:
+                    claims = Claims(self.uri, tracker.claims_run, name, terms.patience, known)
+                    stack.enter_context(claims.alive())
+                    tracker.shares = claims
+                yield Work(tracker, self.executor, known, terms, self.interruption)
+        finally:
+            with store.failures(self.uri):
+                tracker.close()
+            store.analyze(self.uri)
+
+    def _close_orphans(self, tracker: "Tracker", known: Ledger) -> None:
+        killed = tracker.close_orphans(known)
+        if killed:
+            self.say(f"{self.plan.study}: {killed} runs of a driver that died are marked killed and run again")
 
 
 def _keeps(known: Ledger, tag: Tag, plan: Plan) -> bool:

@@ -12,11 +12,14 @@ from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
 from runners import ledger, rounds, search
 from runners.ledger import Ledger
-from runners.planner import RunSpec, Slots, make_packs, missing_runs
+from runners.planner import RunSpec, Slots, make_packs
 from runners.search import Trials
+from runners.selection import EVERYTHING, Selection
 
 
-def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slots) -> None:
+def print_state(
+    console: Console, uri: str, study: Study, plan: Plan, slots: Slots, selection: Selection = EVERYTHING
+) -> None:
     """What the store has of a study and what will run; of a search, the plan only when the winner is known.
 
     Args:
@@ -25,10 +28,13 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slo
         study: the resolved matrix.
         plan: what the study should hold; of a search, as long as the winner is not known.
         slots: where it is to be run.
+        selection: of the runs.
 
     Raises:
+        MatrixError: the selection fits no run.
         StoreError: the store cannot be read.
     """
+    selection.check(study, plan)
     known = ledger.read(uri, plan.study)
     if study.search:
         trials = search.read(uri, study, plan)
@@ -37,8 +43,8 @@ def print_state(console: Console, uri: str, study: Study, plan: Plan, slots: Slo
         if winner is None:
             return
         study, plan = search.decided(study, plan, winner)
-    if plan.stopping is None:
-        print_plan(console, plan, known, missing_runs(study, plan, known.done()), slots)
+    if plan.stopping is None or selection.given:
+        print_plan(console, plan, known, selection.runs(study, plan, known), slots)
         if len(plan.cells) > 1:
             values = ledger.metric(uri, plan.study, plan.metric.name)
             found = ((run.tags[Tag.RUN_KEY], run.run_id) for run in known.complete())
@@ -63,7 +69,8 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         runs: what is missing, in order.
         slots: where it is to be run.
     """
-    missing, done = {run.run_key for run in runs}, plan.run_keys().keys() & known.done()
+    missing = {run.run_key for run in runs}
+    done = plan.run_keys().keys() & known.done()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("cell", "id", "seeds"):
         table.add_column(column, overflow="fold")
@@ -77,7 +84,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
-        f"in the store: {len(done)} done, {known.failed(plan)} failed (run again), {known.stale(plan)} stale "
+        f"in the store: {len(done)} done, {len(known.failed(plan))} failed (run again), {len(known.stale(plan))} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",
         _cost(known.seconds(), len(runs), slots.jobs),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
-from runners.store import StoreError, connect
+from runners.store import StoreError, connect, failures
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -53,23 +53,23 @@ class Ledger:
 
     def complete(self, kind: Kind = Kind.CELL) -> list[StoredRun]:
         """Runs of one kind that are complete, diverged ones included."""
-        return [run for run in self.of(kind) if run.status == "FINISHED"]
+        return [run for run in self.of(kind) if run.status == "FINISHED" and Tag.SUPERSEDED not in run.tags]
 
     def done(self, kind: Kind = Kind.CELL) -> set[str]:
         """Run keys of the complete runs."""
         return {run.tags[Tag.RUN_KEY] for run in self.complete(kind)}
 
-    def failed(self, plan: Plan) -> int:
-        """Planned runs that failed and have not been repeated."""
+    def failed(self, plan: Plan) -> set[str]:
+        """Keys of planned runs that failed and have not been repeated."""
         failed = {run.tags[Tag.RUN_KEY] for run in self.of(Kind.CELL) if run.tags.get(Tag.OUTCOME) == Outcome.FAILED}
-        return len((failed - self.done()) & plan.run_keys().keys())
+        return (failed - self.done()) & plan.run_keys().keys()
 
-    def stale(self, plan: Plan) -> int:
-        """Complete runs, by other code or data, of cells and seeds that are missing."""
+    def stale(self, plan: Plan) -> list[str]:
+        """For each complete run by other code or data the key of the planned one, if that is missing."""
         done = self.done()
         wanted = {(cell.cell_id, str(seed)): key for key, (cell, seed) in plan.run_keys().items() if key not in done}
-        keys = [(run.tags[Tag.CELL], run.tags[Tag.SEED], run.tags[Tag.RUN_KEY]) for run in self.complete()]
-        return sum(wanted.get((cell, seed), key) != key for cell, seed, key in keys)
+        found = [(run.tags[Tag.CELL], run.tags[Tag.SEED]) for run in self.complete()]
+        return [wanted[place] for place in found if place in wanted]
 
     def seconds(self, kind: Kind = Kind.CELL) -> float | None:
         """Mean duration of the complete runs; None without one."""
@@ -127,12 +127,14 @@ def _ask(uri: str, study: str) -> Iterable[StoredRun]:
 
 def _search(uri: str, study: str) -> Iterable["Run"]:
     client = connect(uri)
-    experiment = client.get_experiment_by_name(study)
+    with failures(uri):
+        experiment = client.get_experiment_by_name(study)
     token: str | None = "" if experiment else None
     order = ["attributes.start_time ASC", "attributes.run_id ASC"]
     while token is not None and experiment is not None:
-        page = client.search_runs(
-            [experiment.experiment_id], max_results=1000, page_token=token or None, order_by=order
-        )
+        with failures(uri):
+            page = client.search_runs(
+                [experiment.experiment_id], max_results=1000, page_token=token or None, order_by=order
+            )
         yield from page
         token = page.token or None

@@ -5,18 +5,21 @@ import logging
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from ablations.record import SQLITE, sqlite_path
+from ablations.credentials import redact
+from ablations.record import SQLITE, Tag, sqlite_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CREATION_SECONDS = 120
+CREATION_PAUSE = 1.0
 
 
 class StoreError(RuntimeError):
@@ -49,23 +52,60 @@ def connect(uri: str) -> "MlflowClient":
         _create(path)
         _require_writable(path)
     with refusals(uri):
-        import mlflow
+        return _open(uri)
 
-        client = mlflow.MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    return client
+
+def _open(uri: str) -> "MlflowClient":
+    import mlflow
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    deadline = time.monotonic() + CREATION_SECONDS
+    while True:
+        try:
+            client = mlflow.MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
+        except (IntegrityError, ProgrammingError):
+            # Of drivers that find an empty database at the same time, all but one fail to make the tables.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(CREATION_PAUSE)
+        else:
+            return client
 
 
 @contextlib.contextmanager
 def refusals(uri: str) -> Iterator[None]:
     """What a store answers when it cannot be used, as one message."""
+    try:
+        with failures(uri):
+            yield
+    except (ImportError, OSError) as error:
+        raise _unusable(uri, error) from error
+
+
+@contextlib.contextmanager
+def failures(uri: str) -> Iterator[None]:
+    """The same of a store that was there, in a block that also does other things."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        raise StoreError(f"the store {uri} cannot be used: {error}") from error
+    except (MlflowException, SQLAlchemyError) as error:
+        raise _unusable(uri, error) from error
+
+
+def _unusable(uri: str, error: Exception) -> StoreError:
+    return StoreError(redact(f"the store {uri} cannot be used: {error}"))
+
+
+def supersede(client: "MlflowClient", run_id: str) -> None:
+    """Mark a run as one that does not count any more: another takes its place.
+
+    The tag decides: whoever was about to finish the run may do so, and it stays.
+    """
+    client.set_tag(run_id, str(Tag.SUPERSEDED), "true")
+    client.set_terminated(run_id, "KILLED", client.get_run(run_id).info.end_time)
 
 
 def _require_writable(path: Path) -> None:

@@ -1,22 +1,16 @@
 """Writes a study to MLflow. The only file that does; only the driver uses it."""
 
-import csv
-import io
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import (
-    CONFUSION_FILE,
-    COUNTS,
     DECISIONS_FILE,
-    ERROR_FILE,
-    HISTORY_FILE,
     MATRIX_FILE,
     PLAN_FILE,
-    PREDICTIONS_FILE,
     SCHEMA,
     SEARCH_FILE,
     SEED_PARAM,
@@ -24,25 +18,29 @@ from ablations.record import (
     Kind,
     Outcome,
     Plan,
-    Predictions,
     RunRecord,
     Tag,
     digest,
     metric_name,
+    sqlite_path,
 )
 from ablations.settings import leaves
 from runners import provenance
+from runners.artifacts import files
+from runners.attempt import FIRST, Attempt
+from runners.claims import Alone, Shares
 from runners.executors import Message, Progress
 from runners.ledger import Ledger
 from runners.planner import RunSpec
-from runners.store import StoreError, artifact_location, connect
+from runners.store import StoreError, artifact_location, connect, supersede
 
 if TYPE_CHECKING:
-    from mlflow.entities import Metric, RunTag
+    from mlflow.entities import Metric, Run, RunTag
 
 BATCH = 1000  # most metrics that MLflow takes in one call
 PARAM_BATCH = 100
 ERROR_TAG = 500
+MAKER_SECONDS = 60.0  # for what another driver makes in two calls
 KEPT = {Kind.CELL: (PLAN_FILE, Tag.PLAN), Kind.SEARCH: (SEARCH_FILE, Tag.SEARCH)}  # where the plan is, and its digest
 STATUS = {Outcome.FINISHED: "FINISHED", Outcome.DIVERGED: "FINISHED", Outcome.FAILED: "FAILED"}
 
@@ -50,10 +48,11 @@ STATUS = {Outcome.FINISHED: "FINISHED", Outcome.DIVERGED: "FINISHED", Outcome.FA
 class Tracker:
     """One experiment a study; one run of kind ``study`` with the plan; the runs of the cells flat beside it.
 
-    The trials of a search are kept in the same way, with a plan of their own and another kind.
+    The trials of a search are kept in the same way, with a plan of their own and another kind. ``shares`` says which
+    runs are still this driver's; on a store that several drivers may use it is set by whoever makes the tracker.
     """
 
-    def __init__(self, uri: str, plan: Plan, text: str, kind: Kind = Kind.CELL) -> None:
+    def __init__(self, uri: str, plan: Plan, text: str, kind: Kind = Kind.CELL, driver: str = "") -> None:
         """Open the store, make the experiment and the study run; each only if it does not exist.
 
         Args:
@@ -61,51 +60,84 @@ class Tracker:
             plan: what the study should hold.
             text: the matrix file.
             kind: of the runs that are written.
+            driver: who writes.
 
         Raises:
             StoreError: the store cannot be used.
         """
         self.client = connect(uri)
-        self.plan, self.text, self.kind = plan, text, kind
+        self.plan, self.text, self.kind, self.driver = plan, text, kind, driver
+        self.alone = sqlite_path(uri) is not None
+        self.shares: Shares = Alone()
         self.open: dict[str, str] = {}
         self.git = provenance.git()
         self.versions = {f"version.{name}": version for name, version in provenance.versions().items()}
-        self.experiment = self._experiment(artifact_location(uri, plan.study))
+        self.experiment, made = self._experiment(artifact_location(uri, plan.study))
+        self.study_run, self.claims_run = self._study_run(made)
         self.keep(plan)
 
-    def _experiment(self, location: str | None) -> str:
+    def _experiment(self, location: str | None) -> tuple[str, bool]:
+        """Its id, and whether it was made: of several drivers at once, one makes it."""
+        from mlflow.exceptions import MlflowException
+
         found = self.client.get_experiment_by_name(self.plan.study)
-        if found and found.lifecycle_stage != "active":
+        if not found:
+            try:
+                return str(self.client.create_experiment(self.plan.study, location)), True
+            except MlflowException:
+                found = self.client.get_experiment_by_name(self.plan.study)
+                if not found:
+                    raise
+        if found.lifecycle_stage != "active":
             raise StoreError(
                 f"the experiment '{self.plan.study}' was deleted; restore it in the UI or with "
                 f"`mlflow experiments restore -x {found.experiment_id}`, or rename the study"
             )
-        return str(found.experiment_id if found else self.client.create_experiment(self.plan.study, location))
+        return str(found.experiment_id), False
 
     def keep(self, plan: Plan) -> None:
         """Keep a plan in place of the one before."""
         self.plan = plan
         file, tag = KEPT[self.kind]
-        run_id = self._study_run()
         if self.kind is Kind.CELL:
             note = study_note(plan, self.text)
             self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
-            self.client.set_tag(run_id, "mlflow.note.content", note)
-        self._artifacts(run_id, {file: plan.encode(), MATRIX_FILE: self.text})
-        self.client.set_tag(run_id, tag, plan.digest())
+            self.client.set_tag(self.study_run, "mlflow.note.content", note)
+        self._artifacts(self.study_run, {file: plan.encode(), MATRIX_FILE: self.text})
+        self.client.set_tag(self.study_run, tag, plan.digest())
 
     def keep_decisions(self, text: str) -> None:
         """Keep how the contrasts were decided, as CSV, in place of what was kept before."""
-        run_id = self._study_run()
-        self._artifacts(run_id, {DECISIONS_FILE: text})
-        self.client.set_tag(run_id, Tag.DECISIONS, digest(text))
+        self._artifacts(self.study_run, {DECISIONS_FILE: text})
+        self.client.set_tag(self.study_run, Tag.DECISIONS, digest(text))
 
-    def _study_run(self) -> str:
+    def _study_run(self, made: bool) -> tuple[str, str]:
+        """Ids of the study run and of the run of claims.
+
+        Whoever made the experiment makes them, in that order, so that there is one of each; the others wait.
+        """
+        deadline = time.monotonic() + MAKER_SECONDS
+        while not (found := self._find_study_run()):
+            if made or self.alone:
+                claims = {} if self.alone else {Tag.CLAIMS: self._make(Kind.CLAIMS, f"claims {self.plan.study}", {})}
+                return self._make(Kind.STUDY, f"study {self.plan.study}", claims), claims.get(Tag.CLAIMS, "")
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"the experiment '{self.plan.study}' has no plan: it was made by something else, or by a driver "
+                    f"that died at once; rename it in the UI, or rename the study"
+                )
+            time.sleep(0.2)
+        # Of a study that is older than the claims, the study run keeps them.
+        return found.info.run_id, found.data.tags.get(Tag.CLAIMS, found.info.run_id)
+
+    def _find_study_run(self) -> "Run | None":
         found = self.client.search_runs([self.experiment], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'", max_results=1)
-        if found:
-            return str(found[0].info.run_id)
-        tags = {Tag.KIND: Kind.STUDY, Tag.STUDY: self.plan.study, Tag.SCHEMA: str(SCHEMA)}
-        run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=f"study {self.plan.study}")
+        return found[0] if found else None
+
+    def _make(self, kind: Kind, name: str, more: Mapping[Tag, str]) -> str:
+        """A run that is no training."""
+        tags = {Tag.KIND: kind, Tag.STUDY: self.plan.study, Tag.SCHEMA: str(SCHEMA), **more}
+        run = self.client.create_run(self.experiment, tags=_plain(tags), run_name=name)
         self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
@@ -116,29 +148,43 @@ class Tracker:
             self.client.set_terminated(run.run_id, "KILLED")
         return len(orphans)
 
-    def write(self, spec: RunSpec, message: Message) -> None:
-        """Keep a run's record, or the progress of a long run."""
-        run_id = self.open.get(spec.run_key) or self._create(spec, message.started)
-        self.open[spec.run_key] = run_id
+    def write(self, spec: RunSpec, message: Message, attempt: Attempt = FIRST) -> bool:
+        """Keep a run's record, or the progress of a long run.
+
+        Returns:
+            Whether it counts: not if another driver, to which this one seemed dead, has taken the run over.
+        """
+        run_id = self.open.get(spec.run_key) or self._create(spec, message.started, attempt.number)
         first = message.first if isinstance(message, Progress) else 0
         metrics = _history(message.history, first, message.started)
         if isinstance(message, Progress):
             self._log(run_id, metrics, [], {})
-            return
+            return True
         # At step 0 alone, the UI draws them as bars, not as curves of one point.
         metrics += _points(message.final, 0, message.started + message.duration)
-        self._log(run_id, metrics, _run_tags(message), {})
+        self._log(run_id, metrics, _run_tags(message, attempt), {})
         uncommitted = {UNCOMMITTED_FILE: self.git.uncommitted} if self.git.uncommitted else {}
-        self._artifacts(run_id, dict(_files(message)) | uncommitted)
-        self.client.set_terminated(run_id, STATUS[message.outcome], _milliseconds(message.started + message.duration))
+        self._artifacts(run_id, dict(files(message)) | uncommitted)
+        counts = self.shares.holds(spec.run_key)
+        if counts:
+            self._end(run_id, message, attempt)
+        else:
+            supersede(self.client, run_id)
         del self.open[spec.run_key]
+        return counts
+
+    def _end(self, run_id: str, record: RunRecord, attempt: Attempt) -> None:
+        status = STATUS[record.outcome]
+        for former in attempt.former if status == "FINISHED" else ():
+            supersede(self.client, former)
+        self.client.set_terminated(run_id, status, _milliseconds(record.started + record.duration))
 
     def close(self) -> None:
         """Mark as killed what was still running when the driver stopped."""
         for run_id in self.open.values():
             self.client.set_terminated(run_id, "KILLED")
 
-    def _create(self, spec: RunSpec, started: float) -> str:
+    def _create(self, spec: RunSpec, started: float, number: int) -> str:
         tags = {
             Tag.KIND: self.kind,
             Tag.STUDY: self.plan.study,
@@ -148,6 +194,8 @@ class Tracker:
             Tag.SCHEMA: str(SCHEMA),
             Tag.CODE: self.plan.code_digest,
             Tag.DATA: spec.data_digest,
+            Tag.DRIVER: self.driver,
+            Tag.ATTEMPT: str(number),
             "mlflow.source.name": "runners.ablate",
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self.git.commit,
@@ -155,7 +203,7 @@ class Tracker:
             **self.versions,
         } | ({Tag.POINT: spec.point} if spec.point else {})
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
-        run_id = str(run.info.run_id)
+        run_id = self.open[spec.run_key] = str(run.info.run_id)
         params = leaves(spec.config.model_dump(mode="json")) | {SEED_PARAM: spec.seed}
         self._log(run_id, [], [], {key: _text(value) for key, value in params.items()})
         self._log_data(run_id, spec)
@@ -200,10 +248,10 @@ def study_note(plan: Plan, text: str) -> str:
     )
 
 
-def _run_tags(record: RunRecord) -> "list[RunTag]":
+def _run_tags(record: RunRecord, attempt: Attempt) -> "list[RunTag]":
     from mlflow.entities import RunTag
 
-    tags = {Tag.OUTCOME: record.outcome, **record.environment}
+    tags = {Tag.OUTCOME: record.outcome, **record.environment, **attempt.tags(record)}
     if record.error:
         tags[Tag.ERROR] = record.reason[:ERROR_TAG]
     return [RunTag(key, str(value)) for key, value in tags.items()]
@@ -218,48 +266,6 @@ def _points(metrics: Mapping[str, float], step: int, seconds: float) -> "list[Me
     from mlflow.entities import Metric
 
     return [Metric(metric_name(name), value, _milliseconds(seconds), step) for name, value in metrics.items()]
-
-
-def _files(record: RunRecord) -> Iterable[tuple[str, str]]:
-    if record.history:
-        columns = list(record.history[0])
-        rows = ([i, *(epoch[column] for column in columns)] for i, epoch in enumerate(record.history))
-        yield HISTORY_FILE, _csv(["epoch", *columns], rows)
-    if record.predictions:
-        yield PREDICTIONS_FILE, _predictions(record.predictions)
-        yield CONFUSION_FILE, _confusion(record.predictions)
-    if record.error:
-        yield ERROR_FILE, record.error
-
-
-def _predictions(p: Predictions) -> str:
-    columns = ["dialogue", "position", "label", "predicted", *(f"p({name})" for name in p.label_names)]
-    named = ([_named(p, label) for label in labels] for labels in (p.label, p.predicted))
-    rows = (
-        [*place, *(f"{x:.6f}" for x in probability)]
-        for *place, probability in zip(p.dialogue, p.position, *named, p.probability, strict=True)
-    )
-    return _csv(columns, rows)
-
-
-def _named(p: Predictions, label: int | tuple[int, ...]) -> str:
-    """The class, or the labels as a JSON list."""
-    if isinstance(label, int):
-        return p.label_names[label]
-    return json.dumps([name for name, applies in zip(p.label_names, label, strict=True) if applies])
-
-
-def _confusion(p: Predictions) -> str:
-    columns = ["label", *COUNTS] if p.multi_label else ["true \\ predicted", *p.label_names]
-    return _csv(columns, ([name, *row] for name, row in zip(p.label_names, p.confusion, strict=True)))
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _milliseconds(seconds: float) -> int:

@@ -1,6 +1,6 @@
 """Executors run packs. One interface; Ray is known to one file only."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -74,11 +74,17 @@ class Executor(Protocol):
     def __exit__(self, *error: object) -> None:
         """Give everything back."""
 
-    def run(self, packs: Sequence[Pack], report: Report) -> None:
+    def run(self, packs: Iterable[Pack], report: Report) -> None:
         """Run all packs; ``report`` gets, in the calling thread, each run's record exactly once.
 
-        After a request to stop the records of what is not finished are not reported.
+        A pack is asked for when there is room for it, in any thread.
         """
 
     def explore(self, exploration: Exploration, report: Report) -> None:
         """Propose points and run their packs; ``report`` as with ``run``."""
+
+    def stop(self) -> None:
+        """Propose no more points."""
+
+    def hurry(self) -> None:
+        """Ask what runs to keep a checkpoint and end; what does so has no record."""

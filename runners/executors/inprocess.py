@@ -1,7 +1,7 @@
 """Runs packs one after the other in this process: for tests, for a debugger, for one small study."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Self
 
 from ablations.record import RunRecord
@@ -15,6 +15,7 @@ class InProcess:
     """The executor without processes."""
 
     jobs = 1
+    stopping = False
 
     def __init__(self, checkpoints: Checkpoints = OFF) -> None:
         """With the checkpoints that runs keep."""
@@ -32,7 +33,15 @@ class InProcess:
     def __exit__(self, *error: object) -> None:
         """Nothing to give back."""
 
-    def run(self, packs: Sequence[Pack], report: Report) -> None:
+    def stop(self) -> None:
+        """Propose no more points."""
+        self.stopping = True
+
+    def hurry(self) -> None:
+        """A run that keeps checkpoints looks for the request after each epoch."""
+        self.checkpoints.request_stop()
+
+    def run(self, packs: Iterable[Pack], report: Report) -> None:
         """Run all packs."""
         with contextlib.suppress(Interrupted):
             for pack in packs:
@@ -53,6 +62,8 @@ class InProcess:
             params = bayes.encode(space, point)
             study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=score))
         for number in range(len(exploration.known), len(exploration.known) + exploration.trials):
+            if self.stopping:
+                break
             study.sampler = bayes.sampler(number)
             trial = study.ask(distributions)
             records = self._run(exploration.pack(bayes.decode(space, trial.params)), report)

@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from ablations.record import Outcome, RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
 from runners.planner import Pack, RunSpec
+from runners.retries import WORKER_DIED
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
 # its own, nor its state more than once an hour.
@@ -30,12 +31,15 @@ os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"
 
 import ray
 from ray import tune
+from ray.exceptions import RayActorError
 from ray.tune.callback import Callback
 from ray.tune.experiment import Trial
+from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-MESSAGE, SCORE = "message", "score"
+MESSAGE, SCORE, PACK = "message", "score", "pack"
 REACH_SECONDS = 5.0
+THREAD_SECONDS = 10.0
 
 
 class RayTune:
@@ -54,6 +58,8 @@ class RayTune:
         """
         self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
+        self.points: _Points | None = None
+        self.thread: threading.Thread | None = None
 
     @property
     def jobs(self) -> int:
@@ -91,28 +97,37 @@ class RayTune:
     def __exit__(self, *error: object) -> None:
         """Leave or stop Ray."""
         ray.shutdown()
+        if self.thread:
+            # Of a study that was interrupted; it must not be in Ray's code when the interpreter ends.
+            self.thread.join(THREAD_SECONDS)
 
-    def run(self, packs: Sequence[Pack], report: Report) -> None:
+    def stop(self) -> None:
+        """Propose no more points."""
+        if self.points:
+            self.points.over = True
+
+    def hurry(self) -> None:
+        """Trials that keep checkpoints look for the request."""
+        self.checkpoints.request_stop()
+
+    def run(self, packs: Iterable[Pack], report: Report) -> None:
         """Run all packs."""
-        kind = _Kind(lambda config: packs[config["pack"]], lambda _: 0.0)
-        space = {"pack": tune.grid_search(list(range(len(packs))))}
-        self._tune(kind, space, tune.TuneConfig(reuse_actors=True, max_concurrent_trials=self.limit), report)
+        kind = _Kind(lambda config: config[PACK].pack, lambda _: 0.0)
+        self._tune(kind, _Queue(packs), -1, report)
 
     def explore(self, exploration: Exploration, report: Report) -> None:
         """Propose points and run their packs, as many at once as there are jobs."""
         space = exploration.space
-        search = OptunaSearch(
+        self.points = _Points(
             bayes.distributions(space), metric=SCORE, mode="max", sampler=bayes.sampler(len(exploration.known)),
             points_to_evaluate=[bayes.encode(space, point) for point, _ in exploration.known],
             evaluated_rewards=[score for _, score in exploration.known],
         )  # fmt: skip
-        config = tune.TuneConfig(
-            search_alg=search, num_samples=exploration.trials, reuse_actors=True, max_concurrent_trials=self.jobs
-        )
         kind = _Kind(lambda config: exploration.pack(bayes.decode(space, config)), exploration.score)
-        self._tune(kind, {}, config, report)
+        self._tune(kind, self.points, exploration.trials, report)
 
-    def _tune(self, kind: "_Kind", space: dict[str, Any], config: tune.TuneConfig, report: Report) -> None:
+    def _tune(self, kind: "_Kind", search: Searcher, trials: int, report: Report) -> None:
+        """Run trials as the search suggests them: the next one when there is room for it."""
         inbox = _Inbox(kind.pack)
         gpus = self.gpus_per_trial if self.gpu else 0
         share = min(1.0, gpus) if gpus else 1 / self.jobs
@@ -122,16 +137,17 @@ class RayTune:
         with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
             tuner = tune.Tuner(
                 tune.with_resources(trainable, {"cpu": 1, "gpu": gpus}),
-                param_space=space,
-                tune_config=config,
+                tune_config=tune.TuneConfig(
+                    search_alg=search, num_samples=trials, reuse_actors=True, max_concurrent_trials=self.jobs
+                ),
                 run_config=tune.RunConfig(storage_path=folder, verbose=0, callbacks=[inbox]),
             )
             # Tune has a thread of its own, so that it schedules the next trials while this one writes the last results.
-            thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
-            thread.start()
+            self.thread = threading.Thread(target=inbox.until_done, args=(tuner.fit,), daemon=True)
+            self.thread.start()
             while (arrived := inbox.messages.get()) is not None:
                 report(*arrived)
-            thread.join()
+            self.thread.join()
         if inbox.crash:
             raise inbox.crash
 
@@ -142,6 +158,49 @@ class _Kind:
 
     pack: Callable[[dict[str, Any]], Pack]
     score: Callable[[Sequence[RunRecord]], float]
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """A pack as a setting, which Tune writes into names."""
+
+    pack: Pack
+
+    def __repr__(self) -> str:
+        return f"{len(self.pack.runs)} runs"
+
+
+class _Queue(Searcher):
+    """Suggests the next pack."""
+
+    def __init__(self, packs: Iterable[Pack]) -> None:
+        super().__init__()
+        self.packs = iter(packs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As with the inbox: there is no restore by Tune, and a generator cannot be pickled."""
+        return {}
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Nothing."""
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:  # noqa: ARG002
+        """Tune asks when one more trial may run."""
+        pack = next(self.packs, None)
+        return {PACK: _Sealed(pack)} if pack else Searcher.FINISHED
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """What comes next does not depend on it."""
+
+
+class _Points(OptunaSearch):
+    """Suggests points until the end is asked for."""
+
+    over = False
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next point."""
+        return Searcher.FINISHED if self.over else super().suggest(trial_id)
 
 
 def _trial(config: dict[str, Any], kind: _Kind, share: float, checkpoints: Checkpoints) -> None:
@@ -199,10 +258,11 @@ class _Inbox(Callback):
 
     def on_trial_error(self, *, trial: Trial, **_: object) -> None:
         """A worker died: every run of its pack that has not reported is failed."""
+        error = trial.get_pickled_error()
+        died = f"\n{WORKER_DIED}: the worker process died" if isinstance(error, RayActorError | None) else ""
         for spec in self.pack(trial.config).runs:
             if spec.run_key not in self.reported:
-                lost = _lost(spec.run_key, str(trial.get_pickled_error() or "the worker process died"))
-                self.messages.put((spec, lost))
+                self.messages.put((spec, _lost(spec.run_key, f"{error or ''}{died}")))
 
 
 def _lost(run_key: str, error: str) -> RunRecord:

@@ -135,9 +135,9 @@ def test_only_what_is_new_is_run(tmp_path: Path) -> None:
     assert (len(first.runs), len(more.runs)) == (2, 6)
     assert not {r.run_key for r in first.runs} & {r.run_key for r in more.runs}
     assert len(ledger.read(more.uri, "tiny").of(Kind.STUDY)) == 1
-    assert ledger.read(more.uri, "tiny").stale(more.plan) == 0
+    assert ledger.read(more.uri, "tiny").stale(more.plan) == []
     other_code = Plan(**{**{f: getattr(more.plan, f) for f in Plan.__slots__}, "code_digest": "other"})
-    assert ledger.read(more.uri, "tiny").stale(other_code) == 8
+    assert len(ledger.read(more.uri, "tiny").stale(other_code)) == 8
 
 
 def test_failure_divergence_and_orphans_are_stored_outcomes(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""Passwords of a store are nowhere but in the URI that is given."""
+
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+from typer.testing import CliRunner
+
+from ablations.credentials import has_secrets, redact
+from ablations.record import Kind
+from analysis.report import app as report
+from runners import ledger
+from runners.ablate import app
+from runners.tracking import Tracker
+from tests.runners.conftest import SMOKE
+
+URIS = [
+    "postgresql://someone:hunter2@127.0.0.1:9/db",
+    "postgresql+psycopg://someone:hunter2@127.0.0.1:9/db",
+    "http://someone:hunter2@127.0.0.1:9",
+    "mysterydb://someone:hunter2@x",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("the store http://u:p@h:5000/a b", "the store http://***@h:5000/a b"),
+        ("https://token@h", "https://***@h"),
+        ("postgresql://u:p@ss/w:rd@h/db?sslmode=require", "postgresql://***@h/db?sslmode=require"),
+        ("postgresql://h/db?user=u&password=p&a=b", "postgresql://h/db?user=***&password=***&a=b"),
+        ("'http://u:p@h', then 'http://v:q@i'", "'http://***@h', then 'http://***@i'"),
+        ("http://h:5000 and me@home", "http://h:5000 and me@home"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_what_is_before_the_host_is_dropped(text: str, expected: str) -> None:
+    assert redact(text) == expected
+    assert has_secrets(text) == (text != expected)
+
+
+@pytest.mark.parametrize("uri", URIS)
+@pytest.mark.parametrize("arguments", [["--executor", "inprocess"], ["--dry-run"]])
+def test_no_message_of_a_run_has_them(
+    uri: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "m.yaml").write_text(SMOKE)
+    result = CliRunner().invoke(app, ["--matrix", f"{tmp_path}/m.yaml", "--tracking-uri", uri, *arguments])
+    assert result.exit_code == 2
+    assert "***@" in result.stderr
+    assert "hunter2" not in result.output + str(result.exception)
+
+
+@pytest.mark.parametrize("uri", URIS)
+def test_no_message_of_the_report_has_them(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    result = CliRunner().invoke(report, ["--study", "tiny", "--tracking-uri", uri, "--out", str(tmp_path / "o")])
+    assert result.exit_code == 2
+    assert "***@" in result.stderr
+    assert "hunter2" not in result.output + str(result.exception)
+
+
+def test_a_store_that_fails_during_a_study_is_named_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Tracker, *_: object) -> None:
+        raise MlflowException("API request to http://someone:hunter2@h failed")
+
+    monkeypatch.setattr(Tracker, "_log", fails)
+    (tmp_path / "m.yaml").write_text(SMOKE)
+    where = ["--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db", "--executor", "inprocess"]
+    result = CliRunner().invoke(app, ["--matrix", f"{tmp_path}/m.yaml", *where])
+    assert result.exit_code == 2
+    assert "cannot be used: API request to http://***@h failed" in result.stderr
+    assert {run.status for run in ledger.read(where[1], "tiny").of(Kind.CELL)} == {"KILLED"}
