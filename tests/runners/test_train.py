@@ -86,7 +86,7 @@ def test_a_run_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.undo()
     result = train(tmp_path, *SMALL, *often)
     assert result.exit_code == 0
-    assert "train: 1 runs go on from checkpoints" in result.stderr
+    assert "1 runs go on from checkpoints" in result.stderr
     assert not (tmp_path / "checkpoints" / "train").exists()
 
 
