@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+MOST_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -16,16 +17,18 @@ class Differences:
         pairs: (..., k) seeds that both cells have.
         mean: (..., k) mean difference over them; NaN without any.
         error: (..., k) standard error of the mean; NaN where nothing tells a variance.
-        df: (..., k) degrees of freedom of the error.
-        correlation: (...) of the means, as if all pairs of contrasts had the same.
+        paired: (..., k) standard error of the mean from its own variance alone, as in a paired t test.
+        prior: (..., k) d0, degrees of freedom that the mean variance of all contrasts is counted for.
+        share: (..., k) of the baseline in the variance of a difference, corrected for what few seeds hide.
         heterogeneity: (...) of the variances; 1 is what equal variances give on average.
     """
 
     pairs: Array
     mean: Array
     error: Array
-    df: Array
-    correlation: Array
+    paired: Array
+    prior: Array
+    share: Array
     heterogeneity: Array
 
 
@@ -33,14 +36,16 @@ def differences(grid: Array) -> Differences:
     """Paired differences with moderated variances.
 
     With ``g = n - 1``, the variance of contrast i over its n seeds, ``s_i^2``, is moderated (Smyth 2004, equation 4.1):
-    ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. All of them share the noise of the
-    baseline, ``b`` (the mean covariance of two contrasts); that part is known with g degrees of freedom whatever is
-    pooled, so ``1 / df_i = r^2 / g + (1 - r^2) / (d0 + g)`` with ``r = b / v_i``, 1 at most; df is never below g.
+    ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. Smyth's estimate of d0 is
+    infinite too readily when there are few cells. Here ``d0 = g min(1, g / 12) / max(1, H^2)``, with H Bartlett's
+    statistic over its mean under equal variances. So with 3 seeds ``s^2`` is worth a third of a degree of freedom,
+    enough to keep an error off 0, which is what costs a paired t test its power; with 13 or more it is worth as much as
+    the contrast's own variance; and where the variances differ, less.
 
-    Smyth's estimate of d0 is infinite too readily when there are few cells. Here ``d0 = g sqrt((k - 1) / 2) / H^3``,
-    between 9 / n and ``g (k - 1) min(1, k / 10)``. H is Bartlett's statistic over its mean, and ``sqrt(2 / (k - 1))``
-    its standard error under equal variances. With many seeds and unequal variances d0 fades, and what is left is the
-    paired t test. Exponent and limits were chosen by simulation (``benchmarks/calibration.py``).
+    All contrasts share the noise of the baseline, ``b`` (the mean covariance of two contrasts): ``share`` is
+    ``r = b / s^2`` with its odds times ``1 + 5 / (n - 2)``. What looks significant is mostly what chance gave a small
+    variance of the baseline, so that there b is too small. The form of d0 and of this factor were chosen by simulation
+    (``benchmarks/calibration.py``).
 
     Args:
         grid: (..., 1 + k, seeds) scores, the baseline first; NaN where there is none. Normal errors are assumed, and
@@ -54,25 +59,27 @@ def _differences(grid: Array) -> Differences:
     pair = grid[..., 1:, :] - grid[..., :1, :]
     seen = np.isfinite(pair)
     n = seen.sum(-1).astype(float)
-    k = n.shape[-1]
     mean = np.where(seen, pair, 0.0).sum(-1) / n
     deviation = np.where(seen, pair - mean[..., None], 0.0)
     g = np.maximum(n - 1, 0)
     square, total = (deviation**2).sum(-1), np.maximum(g.sum(-1), 1e-300)
-    own = np.where(g > 0, square / np.maximum(g, 1), 0.0)
     pooled = square.sum(-1) / total
     # What rounding leaves of equal scores is no variance.
     size = np.where(np.isfinite(grid), grid, 0.0)
     pooled = np.where(pooled > 1e-20 * (size**2).sum((-2, -1)), pooled, np.nan)
-    shared = _shared(deviation, seen, square, pooled)
-    typical = total / np.maximum((g > 0).sum(-1), 1)
-    heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared / pooled, 0.95) ** 2)
-    prior = _prior_df(heterogeneity, typical, n.max(-1), k)[..., None]
+    # A single seed tells no variance: it gets that of the others.
+    own = np.where(g > 0, square / np.maximum(g, 1), pooled[..., None])
+    shared = _shared(deviation, seen, square, pooled) / pooled
+    heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared, 0.95) ** 2)
+    prior = np.maximum(g, 1) * np.minimum(1, np.maximum(g, 1) / 12) / np.maximum(1, heterogeneity[..., None] ** 2)
     value = (prior * pooled[..., None] + g * own) / (prior + g)
-    common = np.clip(shared[..., None] / value, 0, 1) ** 2
-    df = 1 / (common / np.maximum(g, typical[..., None] * (g == 0)) + (1 - common) / (prior + g))
-    error = np.sqrt(value / n)
-    return Differences(n, mean, error, df, _correlation(shared, error, seen, typical), heterogeneity)
+    share = _share(shared[..., None], n)
+    return Differences(n, mean, np.sqrt(value / n), np.sqrt(own / n), prior, share, heterogeneity)
+
+
+def _share(shared: Array, n: Array) -> Array:
+    odds = (1 + 8 / np.maximum(n - 2, 0.5) ** 2) * shared / (1 - shared)
+    return np.minimum(np.where(shared < 1, odds / (1 + odds), 1.0), MOST_SHARE)
 
 
 def _shared(deviation: Array, seen: NDArray[np.bool_], square: Array, pooled: Array) -> Array:
@@ -92,24 +99,3 @@ def _heterogeneity(own: Array, g: Array, pooled: Array) -> Array:
     statistic = -np.where(used, g * logarithm, 0.0).sum(-1)
     correction = 1 + (np.where(used, 1 / np.maximum(g, 1), 0.0).sum(-1) - 1 / total) / (3 * np.maximum(k - 1, 1))
     return np.where(k > 1, np.maximum(statistic / correction / np.maximum(k - 1, 1), 1e-3), 1.0)
-
-
-def _prior_df(heterogeneity: Array, g: Array, n: Array, k: int) -> Array:
-    """(...) d0: how many degrees of freedom the other contrasts are worth."""
-    agreed: Array = g * np.sqrt((k - 1) / 2) / heterogeneity**3
-    return np.asarray(np.minimum(np.maximum(agreed, 9 / np.maximum(n, 1)), g * (k - 1) * min(1.0, k / 10)))
-
-
-def _correlation(shared: Array, error: Array, seen: NDArray[np.bool_], g: Array) -> Array:
-    """(...) mean correlation of two means, 0 or more.
-
-    Of equal variances it is 1/2; what is estimated above that is drawn back by the factor ``1 - 2 / g``, to .9 at most.
-    """
-    n = seen.sum(-1)
-    # The covariance of two means is that of the contrasts, times the seeds they have in common, over n_i n_j.
-    weight = np.where(n > 0, 1 / (n * error), 0.0)
-    summed = ((np.where(seen, weight[..., None], 0.0).sum(-2)) ** 2).sum(-1) - (weight**2 * n).sum(-1)
-    k = (n > 0).sum(-1)
-    estimate = np.where(k > 1, shared * summed / np.maximum(k * (k - 1), 1), 0.5)
-    above = np.maximum(0.0, 1 - 2 / g)
-    return np.clip(np.where(estimate > 0.5, 0.5 + above * (estimate - 0.5), estimate), 0, 0.9)
