@@ -3,7 +3,7 @@
     python -m benchmarks.calibration
 
 Normal noise, and seeds that shift all cells alike with a standard deviation of 2. Prints a table, writes
-calibration.png.
+calibration.png. About 80 s on one core.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ BATCH = 2000
 CONFIDENCE = 0.95
 EFFECT = 1.5
 FIGURE = Path(__file__).with_suffix(".png")
-# The rule was chosen with these; the others were written down before it was tried on them, and never changed it.
+# The rule was chosen with these, and with wilder ones (one variant 10, half 10, 1 to 10). The held-out ones were written
+# down before it was tried on them; after that it was changed once, for the power at "half 1, half 3".
 TUNED: dict[str, Callable[[int], Array]] = {
     "all 1": lambda k: np.ones(k + 1),
     "1 to 3, baseline 1": lambda k: np.r_[1, np.geomspace(1, 3, k)],
@@ -110,8 +111,9 @@ def default(grid: Array, critical: Critical) -> tuple[Flags, Flags]:
     place = rank(-t)
     left = k - place.astype(float)
     paired = np.abs(found.mean / found.paired) > stats.t.isf((1 - CONFIDENCE) / 2, grid.shape[2] - 1)
+    outside = t > critical(np.full(t.shape, float(k)), found.prior, found.share)
     passed = np.where(left == 1, paired, t > critical(left, found.prior, found.share))
-    return t > critical(np.full(t.shape, float(k)), found.prior, found.share), stepped(passed, place)
+    return outside, stepped(outside | passed, place)
 
 
 def rank(p: Array) -> NDArray[np.intp]:

@@ -21,14 +21,14 @@ class ModeratedMaxT:
     ``v_i`` is ``(d s^2 + g s_i^2) / (d + g)``, where ``s^2`` has its mean for the other k - 1 contrasts, b + 1 - r. All
     is integrated out by Gauss quadrature. Of one contrast it is Student's t with g degrees of freedom.
 
-    In v_i d0 is estimated, from k variances. For that it counts less here: ``d = d0 (k - 1) / (k + 3)``.
+    In v_i d0 is estimated, from k variances. For that it counts less here: ``d = d0 (k - 1) / (k + 1 + 4 / g)``.
     """
 
     def __init__(self, k: int, seeds: int, prior: float, share: float) -> None:
         """K contrasts over as many seeds, 2 at least, with ``d0`` and r, which must be below 1."""
         self.k, self.df = k, seeds - 1
         self.shift, self.z_weight, baseline, self.weight, own, self.own_weight = _given(seeds, share)
-        count = prior * (k - 1) / (k + 3)
+        count = prior * (k - 1) / (k + 1 + 4 / self.df)
         pooled = own / k + (1 - 1 / k) * (baseline + 1 - share)[:, None]
         self.scale = np.sqrt((count * pooled + self.df * own) / (count + self.df) / (1 - share))
 

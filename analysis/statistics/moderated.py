@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 MOST_SHARE = 0.98
+LEAST = 1e-12  # of the mean variance; below that it is rounding
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Differences:
         pairs: (..., k) seeds that both cells have.
         mean: (..., k) mean difference over them; NaN without any.
         error: (..., k) standard error of the mean; NaN where nothing tells a variance.
-        paired: (..., k) standard error of the mean from its own variance alone, as in a paired t test.
+        paired: (..., k) standard error of the mean from its own variance alone, as in a paired t test;
+            the moderated one where that is 0.
         prior: (..., k) d0, degrees of freedom that the mean variance of all contrasts is counted for.
         share: (..., k) of the baseline in the variance of a difference, corrected for what few seeds hide.
         heterogeneity: (...) of the variances; 1 is what equal variances give on average.
@@ -73,13 +75,26 @@ def _differences(grid: Array) -> Differences:
     heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared, 0.95) ** 2)
     prior = np.maximum(g, 1) * np.minimum(1, np.maximum(g, 1) / 12) / np.maximum(1, heterogeneity[..., None] ** 2)
     value = (prior * pooled[..., None] + g * own) / (prior + g)
-    share = _share(shared[..., None], n)
-    return Differences(n, mean, np.sqrt(value / n), np.sqrt(own / n), prior, share, heterogeneity)
+    paired = np.where(own > LEAST * pooled[..., None], own, value)
+    share = _share(shared[..., None], n) * _overlap(seen, n)
+    return Differences(n, mean, np.sqrt(value / n), np.sqrt(paired / n), prior, share, heterogeneity)
 
 
 def _share(shared: Array, n: Array) -> Array:
     odds = (1 + 8 / np.maximum(n - 2, 0.5) ** 2) * shared / (1 - shared)
     return np.minimum(np.where(shared < 1, odds / (1 + odds), 1.0), MOST_SHARE)
+
+
+def _overlap(seen: NDArray[np.bool_], n: Array) -> Array:
+    """(..., k) mean over the other contrasts of ``n_ij / sqrt(n_i n_j)``, n_ij seeds in common; 1 if nothing is missing.
+
+    That part of the correlation which the baseline makes is left where two contrasts do not have the same seeds.
+    """
+    root = np.sqrt(n)
+    per_seed = np.where(seen, 1 / np.maximum(root, 1)[..., None], 0.0).sum(-2, keepdims=True)
+    others = np.maximum((n > 0).sum(-1, keepdims=True) - 1, 1)
+    together = np.where(seen, per_seed, 0.0).sum(-1) - root
+    return np.where(n.shape[-1] > 1, np.clip(together / np.maximum(root, 1) / others, 0, 1), 1.0)
 
 
 def _shared(deviation: Array, seen: NDArray[np.bool_], square: Array, pooled: Array) -> Array:
@@ -92,10 +107,14 @@ def _shared(deviation: Array, seen: NDArray[np.bool_], square: Array, pooled: Ar
 
 
 def _heterogeneity(own: Array, g: Array, pooled: Array) -> Array:
-    """Bartlett's statistic (1937) of variances (..., k) over its degrees of freedom, 1 for fewer than two."""
-    used = g > 0
-    k, total = used.sum(-1), np.maximum(g.sum(-1), 1)
-    logarithm = np.log(np.maximum(own / pooled[..., None], 1e-12))
+    """Bartlett's statistic (1937) of variances (..., k) over its degrees of freedom, 1 for fewer than two.
+
+    Without those of differences that are all the same, as those of a setting that is inert.
+    """
+    used = (g > 0) & (own > LEAST * pooled[..., None])
+    k, total = used.sum(-1), np.maximum(np.where(used, g, 0.0).sum(-1), 1)
+    mean = np.where(used, g * own, 0.0).sum(-1) / total
+    logarithm = np.log(np.where(used, own / mean[..., None], 1.0))
     statistic = -np.where(used, g * logarithm, 0.0).sum(-1)
     correction = 1 + (np.where(used, 1 / np.maximum(g, 1), 0.0).sum(-1) - 1 / total) / (3 * np.maximum(k - 1, 1))
     return np.where(k > 1, np.maximum(statistic / correction / np.maximum(k - 1, 1), 1e-3), 1.0)

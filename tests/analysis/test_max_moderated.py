@@ -42,7 +42,7 @@ def test_it_is_what_scores_with_known_variances_give(k: int, seeds: int, share: 
     sd = np.r_[share**0.5, np.full(k, (1 - share) ** 0.5)]
     scores = rng.normal(size=(20_000, k + 1, seeds)) * sd[:, None]
     pair = scores[:, 1:] - scores[:, :1]
-    own, g, count = pair.var(-1, ddof=1), seeds - 1, 0.4 * (k - 1) / (k + 3)
+    own, g, count = pair.var(-1, ddof=1), seeds - 1, 0.4 * (k - 1) / (k + 1 + 4 / (seeds - 1))
     error = np.sqrt((count * own.mean(1, keepdims=True) + g * own) / (count + g) / seeds)
     critical = ModeratedMaxT(k, seeds, 0.4, share).quantile(0.95)
     assert (np.abs(pair.mean(-1) / error).max(1) > critical).mean() == pytest.approx(0.05, abs=0.006)
