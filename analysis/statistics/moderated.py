@@ -40,14 +40,15 @@ def differences(grid: Array) -> Differences:
     With ``g = n - 1``, the variance of contrast i over its n seeds, ``s_i^2``, is moderated (Smyth 2004, equation 4.1):
     ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. Smyth's estimate of d0 is
     infinite too readily when there are few cells. Here ``d0 = g min(1, g / 12) / max(1, H^2)``, with H Bartlett's
-    statistic over its mean under equal variances. So with 3 seeds ``s^2`` is worth a third of a degree of freedom,
-    enough to keep an error off 0, which is what costs a paired t test its power; with 13 or more it is worth as much as
-    the contrast's own variance; and where the variances differ, less.
+    statistic over its mean under equal variances. So with 3 seeds ``s^2`` counts for a third of a degree of freedom:
+    that keeps errors off 0, whose being near it is what costs paired t tests their power, and no noisy cell is drawn
+    far down, which nothing would tell from a quiet one. With 13 seeds or more it counts as much as the contrast's own
+    variance, and wherever the variances differ, less.
 
-    All contrasts share the noise of the baseline, ``b`` (the mean covariance of two contrasts): ``share`` is
-    ``r = b / s^2`` with its odds times ``1 + 5 / (n - 2)``. What looks significant is mostly what chance gave a small
-    variance of the baseline, so that there b is too small. The form of d0 and of this factor were chosen by simulation
-    (``benchmarks/calibration.py``).
+    All contrasts share the noise of the baseline, b (the mean covariance of two contrasts): ``share`` is ``b / s^2``
+    with its odds times ``1 + 8 / (n - 2)^2``. What looks significant is mostly what chance gave a small variance of
+    the baseline, so there b is too small, the more the fewer the seeds. The forms of d0 and of this factor were chosen
+    by simulation (``benchmarks/calibration.py``).
 
     Args:
         grid: (..., 1 + k, seeds) scores, the baseline first; NaN where there is none. Normal errors are assumed, and
@@ -86,7 +87,7 @@ def _share(shared: Array, n: Array) -> Array:
 
 
 def _overlap(seen: NDArray[np.bool_], n: Array) -> Array:
-    """(..., k) mean over the other contrasts of ``n_ij / sqrt(n_i n_j)``, n_ij seeds in common; 1 if nothing is missing.
+    """(..., k) mean over the other contrasts of ``n_ij / sqrt(n_i n_j)``, n_ij seeds in common; 1 if none is missing.
 
     That part of the correlation which the baseline makes is left where two contrasts do not have the same seeds.
     """
