@@ -19,10 +19,9 @@ def power(effect: float, sd: float, seeds: int, comparisons: int = 1, alpha: flo
 
     ``t = difference / (sd sqrt(2 / n))`` is noncentral t with noncentrality ``effect / (sd sqrt(2 / n))``. For k
     comparisons the critical value is Sidak's, ``alpha' = 1 - (1 - alpha)^(1/k)``, slightly above Dunnett's, and the
-    degrees of freedom are those that the moderated variances have on average when variances are equal:
-    ``1 / df = 1 / (4 g) + 3 / 4 / (d0 + g)``, ``g = n - 1``, ``d0 = g min(sqrt((k - 1) / 2), (k - 1) min(1, k / 10))``,
-    or g for one comparison, the paired t test. So it is the power of the first step, and a
-    little low: by up to .07 for 20 comparisons.
+    degrees of freedom ``(n - 1) (1 + log2(k) / 5)`` stand for what the moderated variances gain when variances are
+    equal, fitted to simulations with 3 to 10 seeds. For one comparison it is the paired t test. So it is the power of
+    the first step, and for many seeds and comparisons a little low: by .05 for 10 and 63.
 
     Args:
         effect: true difference, in units of the score.
@@ -94,8 +93,4 @@ def _chi(df: float) -> tuple[Array, Array]:
 
 
 def _df(seeds: int, comparisons: int) -> float:
-    g, k = seeds - 1.0, comparisons
-    if k == 1:
-        return g
-    prior = g * min(math.sqrt((k - 1) / 2), (k - 1) * min(1.0, k / 10))
-    return 1 / (1 / (4 * g) + 0.75 / (prior + g))
+    return (seeds - 1) * (1 + math.log2(comparisons) / 5)

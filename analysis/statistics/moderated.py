@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+MOST_SHARE = 0.98
+LEAST = 1e-12  # of the mean variance; below that it is rounding
 
 
 @dataclass(frozen=True)
@@ -16,16 +18,19 @@ class Differences:
         pairs: (..., k) seeds that both cells have.
         mean: (..., k) mean difference over them; NaN without any.
         error: (..., k) standard error of the mean; NaN where nothing tells a variance.
-        df: (..., k) degrees of freedom of the error.
-        correlation: (...) of the means, as if all pairs of contrasts had the same.
+        paired: (..., k) standard error of the mean from its own variance alone, as in a paired t test;
+            the moderated one where that is 0.
+        prior: (..., k) d0, degrees of freedom that the mean variance of all contrasts is counted for.
+        share: (..., k) of the baseline in the variance of a difference, corrected for what few seeds hide.
         heterogeneity: (...) of the variances; 1 is what equal variances give on average.
     """
 
     pairs: Array
     mean: Array
     error: Array
-    df: Array
-    correlation: Array
+    paired: Array
+    prior: Array
+    share: Array
     heterogeneity: Array
 
 
@@ -33,14 +38,17 @@ def differences(grid: Array) -> Differences:
     """Paired differences with moderated variances.
 
     With ``g = n - 1``, the variance of contrast i over its n seeds, ``s_i^2``, is moderated (Smyth 2004, equation 4.1):
-    ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. All of them share the noise of the
-    baseline, ``b`` (the mean covariance of two contrasts); that part is known with g degrees of freedom whatever is
-    pooled, so ``1 / df_i = r^2 / g + (1 - r^2) / (d0 + g)`` with ``r = b / v_i``, 1 at most; df is never below g.
+    ``v_i = (d0 s^2 + g s_i^2) / (d0 + g)`` with ``s^2`` the mean over the contrasts. Smyth's estimate of d0 is
+    infinite too readily when there are few cells. Here ``d0 = g min(1, g / 12) / max(1, H^2)``, with H Bartlett's
+    statistic over its mean under equal variances. So with 3 seeds ``s^2`` counts for a third of a degree of freedom:
+    that keeps errors off 0, whose being near it is what costs paired t tests their power, and no noisy cell is drawn
+    far down, which nothing would tell from a quiet one. With 13 seeds or more it counts as much as the contrast's own
+    variance, and wherever the variances differ, less.
 
-    Smyth's estimate of d0 is infinite too readily when there are few cells. Here ``d0 = g sqrt((k - 1) / 2) / H^3``,
-    between 9 / n and ``g (k - 1) min(1, k / 10)``. H is Bartlett's statistic over its mean, and ``sqrt(2 / (k - 1))``
-    its standard error under equal variances. With many seeds and unequal variances d0 fades, and what is left is the
-    paired t test. Exponent and limits were chosen by simulation (``benchmarks/calibration.py``).
+    All contrasts share the noise of the baseline, b (the mean covariance of two contrasts): ``share`` is ``b / s^2``
+    with its odds times ``1 + 8 / (n - 2)^2``. What looks significant is mostly what chance gave a small variance of
+    the baseline, so there b is too small, the more the fewer the seeds. The forms of d0 and of this factor were chosen
+    by simulation (``benchmarks/calibration.py``).
 
     Args:
         grid: (..., 1 + k, seeds) scores, the baseline first; NaN where there is none. Normal errors are assumed, and
@@ -54,25 +62,40 @@ def _differences(grid: Array) -> Differences:
     pair = grid[..., 1:, :] - grid[..., :1, :]
     seen = np.isfinite(pair)
     n = seen.sum(-1).astype(float)
-    k = n.shape[-1]
     mean = np.where(seen, pair, 0.0).sum(-1) / n
     deviation = np.where(seen, pair - mean[..., None], 0.0)
     g = np.maximum(n - 1, 0)
     square, total = (deviation**2).sum(-1), np.maximum(g.sum(-1), 1e-300)
-    own = np.where(g > 0, square / np.maximum(g, 1), 0.0)
     pooled = square.sum(-1) / total
     # What rounding leaves of equal scores is no variance.
     size = np.where(np.isfinite(grid), grid, 0.0)
     pooled = np.where(pooled > 1e-20 * (size**2).sum((-2, -1)), pooled, np.nan)
-    shared = _shared(deviation, seen, square, pooled)
-    typical = total / np.maximum((g > 0).sum(-1), 1)
-    heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared / pooled, 0.95) ** 2)
-    prior = _prior_df(heterogeneity, typical, n.max(-1), k)[..., None]
+    # A single seed tells no variance: it gets that of the others.
+    own = np.where(g > 0, square / np.maximum(g, 1), pooled[..., None])
+    shared = _shared(deviation, seen, square, pooled) / pooled
+    heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared, 0.95) ** 2)
+    prior = np.maximum(g, 1) * np.minimum(1, np.maximum(g, 1) / 12) / np.maximum(1, heterogeneity[..., None] ** 2)
     value = (prior * pooled[..., None] + g * own) / (prior + g)
-    common = np.clip(shared[..., None] / value, 0, 1) ** 2
-    df = 1 / (common / np.maximum(g, typical[..., None] * (g == 0)) + (1 - common) / (prior + g))
-    error = np.sqrt(value / n)
-    return Differences(n, mean, error, df, _correlation(shared, error, seen, typical), heterogeneity)
+    paired = np.where(own > LEAST * pooled[..., None], own, value)
+    share = _share(shared[..., None], n) * _overlap(seen, n)
+    return Differences(n, mean, np.sqrt(value / n), np.sqrt(paired / n), prior, share, heterogeneity)
+
+
+def _share(shared: Array, n: Array) -> Array:
+    odds = (1 + 8 / np.maximum(n - 2, 0.5) ** 2) * shared / (1 - shared)
+    return np.minimum(np.where(shared < 1, odds / (1 + odds), 1.0), MOST_SHARE)
+
+
+def _overlap(seen: NDArray[np.bool_], n: Array) -> Array:
+    """(..., k) mean over the other contrasts of ``n_ij / sqrt(n_i n_j)``, n_ij seeds in common; 1 if none is missing.
+
+    That part of the correlation which the baseline makes is left where two contrasts do not have the same seeds.
+    """
+    root = np.sqrt(n)
+    per_seed = np.where(seen, 1 / np.maximum(root, 1)[..., None], 0.0).sum(-2, keepdims=True)
+    others = np.maximum((n > 0).sum(-1, keepdims=True) - 1, 1)
+    together = np.where(seen, per_seed, 0.0).sum(-1) - root
+    return np.where(n.shape[-1] > 1, np.clip(together / np.maximum(root, 1) / others, 0, 1), 1.0)
 
 
 def _shared(deviation: Array, seen: NDArray[np.bool_], square: Array, pooled: Array) -> Array:
@@ -85,31 +108,14 @@ def _shared(deviation: Array, seen: NDArray[np.bool_], square: Array, pooled: Ar
 
 
 def _heterogeneity(own: Array, g: Array, pooled: Array) -> Array:
-    """Bartlett's statistic (1937) of variances (..., k) over its degrees of freedom, 1 for fewer than two."""
-    used = g > 0
-    k, total = used.sum(-1), np.maximum(g.sum(-1), 1)
-    logarithm = np.log(np.maximum(own / pooled[..., None], 1e-12))
+    """Bartlett's statistic (1937) of variances (..., k) over its degrees of freedom, 1 for fewer than two.
+
+    Without those of differences that are all the same, as those of a setting that is inert.
+    """
+    used = (g > 0) & (own > LEAST * pooled[..., None])
+    k, total = used.sum(-1), np.maximum(np.where(used, g, 0.0).sum(-1), 1)
+    mean = np.where(used, g * own, 0.0).sum(-1) / total
+    logarithm = np.log(np.where(used, own / mean[..., None], 1.0))
     statistic = -np.where(used, g * logarithm, 0.0).sum(-1)
     correction = 1 + (np.where(used, 1 / np.maximum(g, 1), 0.0).sum(-1) - 1 / total) / (3 * np.maximum(k - 1, 1))
     return np.where(k > 1, np.maximum(statistic / correction / np.maximum(k - 1, 1), 1e-3), 1.0)
-
-
-def _prior_df(heterogeneity: Array, g: Array, n: Array, k: int) -> Array:
-    """(...) d0: how many degrees of freedom the other contrasts are worth."""
-    agreed: Array = g * np.sqrt((k - 1) / 2) / heterogeneity**3
-    return np.asarray(np.minimum(np.maximum(agreed, 9 / np.maximum(n, 1)), g * (k - 1) * min(1.0, k / 10)))
-
-
-def _correlation(shared: Array, error: Array, seen: NDArray[np.bool_], g: Array) -> Array:
-    """(...) mean correlation of two means, 0 or more.
-
-    Of equal variances it is 1/2; what is estimated above that is drawn back by the factor ``1 - 2 / g``, to .9 at most.
-    """
-    n = seen.sum(-1)
-    # The covariance of two means is that of the contrasts, times the seeds they have in common, over n_i n_j.
-    weight = np.where(n > 0, 1 / (n * error), 0.0)
-    summed = ((np.where(seen, weight[..., None], 0.0).sum(-2)) ** 2).sum(-1) - (weight**2 * n).sum(-1)
-    k = (n > 0).sum(-1)
-    estimate = np.where(k > 1, shared * summed / np.maximum(k * (k - 1), 1), 0.5)
-    above = np.maximum(0.0, 1 - 2 / g)
-    return np.clip(np.where(estimate > 0.5, 0.5 + above * (estimate - 0.5), estimate), 0, 0.9)

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics.contrasts import score_grid, unadjusted
-from analysis.statistics.moderated import differences
+from analysis.statistics.contrasts import compare, score_grid
 
 
 def screen(frame: pd.DataFrame, baseline: str, metrics: Sequence[str]) -> pd.DataFrame:
@@ -28,9 +27,9 @@ def screen(frame: pd.DataFrame, baseline: str, metrics: Sequence[str]) -> pd.Dat
     others = [cell for cell in frame["cell"].unique() if cell != baseline]
     rows = []
     for metric in metrics:
-        found = differences(score_grid(frame.assign(score=frame[metric]), [baseline, *others]))
-        p = unadjusted(found.mean / found.error, found.df)
-        rows.append(pd.DataFrame({"metric": metric, "cell": others, "difference": found.mean, "p": p}))
+        compared = compare(score_grid(frame.assign(score=frame[metric]), [baseline, *others]))
+        columns = {"difference": compared.found.mean, "p": compared.unadjusted()}
+        rows.append(pd.DataFrame({"metric": metric, "cell": others, **columns}))
     table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["metric", "cell", "difference", "p"])
     table["q"] = np.nan
     known = table["p"].notna()

@@ -3,10 +3,9 @@
 import math
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from analysis.statistics.contrasts import contrasts, score_grid
+from analysis.statistics.contrasts import compare, score_grid
 
 ALPHA = 0.05
 MOST_SEEDS = 1000
@@ -40,14 +39,18 @@ def verdicts(
     """
     if sesoi is not None and not sesoi > 0:
         raise ValueError(f"the smallest effect size of interest must be above 0, not {sesoi}")
-    wide = contrasts(frame, baseline, 1 - ALPHA)
-    narrow = contrasts(frame, baseline, 1 - 2 * ALPHA)
-    table = wide[["difference", "low", "high", "p"]].assign(tost_low=narrow["low"], tost_high=narrow["high"])
+    others = [cell for cell in frame["cell"].unique() if cell != baseline]
+    compared = compare(score_grid(frame, [baseline, *others]))
+    low, high = compared.interval(1 - ALPHA)
+    tost_low, tost_high = compared.interval(1 - 2 * ALPHA)
+    table = pd.DataFrame(
+        {"difference": compared.found.mean, "low": low, "high": high, "tost_low": tost_low, "tost_high": tost_high},
+        index=pd.Index(others, name="cell"),
+    ).assign(p=compared.p())
     sign = 1 if direction == "max" else -1
-    grid = np.isfinite(score_grid(frame, [baseline, *table.index]))
-    seeds = (grid[1:] & grid[:1]).sum(1)
-    rows = [_verdict(row, sign, sesoi, int(n)) for (_, row), n in zip(table.iterrows(), seeds, strict=True)]
-    table = table[["difference", "low", "high", "tost_low", "tost_high", "p"]]
+    rows = [
+        _verdict(row, sign, sesoi, int(n)) for (_, row), n in zip(table.iterrows(), compared.found.pairs, strict=True)
+    ]
     return table.assign(verdict=[name for name, _ in rows], more=[more for _, more in rows])
 
 

@@ -8,7 +8,7 @@ from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from ablations.power import detectable, power, seeds_needed
-from analysis.statistics.max_t import EqualMaxT
+from analysis.statistics.max_moderated import ModeratedMaxT
 from analysis.statistics.moderated import differences
 from analysis.statistics.verdict import verdicts, why_not_wilcoxon
 from tests.analysis.test_statistics import frame
@@ -49,8 +49,8 @@ def test_power_is_that_of_the_default_test_in_simulation(seeds: int, k: int) -> 
     grid = rng.normal(size=(1500, k + 1, seeds))
     grid[:, 1] += 1.5
     found = differences(grid)
-    # One correlation and number of degrees of freedom for all: it need not be exact here.
-    largest = EqualMaxT(k, float(np.median(found.df)), float(np.median(found.correlation)))
+    # One distribution for all studies: it need not be exact here.
+    largest = ModeratedMaxT(k, seeds, float(np.median(found.prior)), float(np.median(found.share)))
     share = (np.abs(found.mean / found.error)[:, 0] > largest.quantile(0.95)).mean()
     assert power(1.5, 1.0, seeds, k) - 0.03 < share < power(1.5, 1.0, seeds, k) + 0.08
 
@@ -89,7 +89,7 @@ def test_cells_at_the_edge_are_seldom_called_equivalent() -> None:
     grid = rng.normal(size=(4000, 6, 5))
     grid[:, 1:] += 3.0
     found = differences(grid)
-    largest = EqualMaxT(5, float(np.median(found.df)), float(np.median(found.correlation)))
+    largest = ModeratedMaxT(5, 5, float(np.median(found.prior)), float(np.median(found.share)))
     upper = found.mean + largest.quantile(0.9) * found.error
     assert (upper < 3.0).any(1).mean() < 0.075
 
