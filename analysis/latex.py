@@ -1,10 +1,12 @@
 """Tables and numbers for LaTeX: booktabs rules, siunitx columns, and one macro for each number."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
 
+JOINT = re.compile(r"[_+=,]")  # a long name may be broken after it
 NUMBER = re.compile(r"[+-]?(\d*)\.?(\d*)")
 _SPECIAL = {character: rf"\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -25,6 +27,8 @@ PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx to ali
 \@ifundefined{NC@find@N}{\@ifpackageloaded{siunitx}
   {\newcolumntype{N}[1]{S[table-format=#1]}}{\newcolumntype{N}[1]{r}}}{}
 \makeatother"""
+SIZES = ((60, r"\small"), (75, r"\footnotesize"))
+BROKEN, LONG = r">{\raggedright\arraybackslash}p{.16\linewidth}", 18  # texts of so many characters in wide tables
 LOOKUP = r"""% \input this file once; \result{cells/baseline/mean} is then a number of this study. Needs no package.
 \providecommand{\result}[1]{\ifcsname result@#1\endcsname\csname result@#1\endcsname
   \else\errmessage{no result '#1' in the study}\fi}
@@ -44,27 +48,52 @@ def longtable(frame: pd.DataFrame, caption: str, label: str) -> str:
         caption: text.
         label: of the table, as ``\ref`` takes it.
     """
-    columns = [_column(frame[name].astype(str).tolist()) for name in frame]
-    head = " & ".join(f"{{{escape(str(name))}}}" for name in frame)
+    texts = {str(name): frame[name].astype(str).tolist() for name in frame}
+    heads = {name: _lines(name, max(map(len, column), default=0)) for name, column in texts.items()}
+    width = sum(max(map(len, [*column, *heads[name]])) for name, column in texts.items())
+    columns = [_column(column, width > SIZES[-1][0]) for column in texts.values()]
+    head = " & ".join(_stacked(lines) for lines in heads.values())
     rows = zip(*(cells for _, cells in columns), strict=True)
     body = [" & ".join(row) + r" \\" for row in rows]
     lines = [
         PREAMBLE,
+        rf"{{{_size(width)}\setlength{{\tabcolsep}}{{2pt}}\setlength{{\LTcapwidth}}{{\linewidth}}",
         rf"\begin{{longtable}}{{{' '.join(kind for kind, _ in columns)}}}",
         rf"\caption{{{escape(caption)}}} \label{{{label}}} \\",
         *(r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"),
         *(r"\toprule", rf"{head} \\", r"\midrule", r"\endhead"),
         *(r"\bottomrule", r"\endlastfoot"),
         *body,
-        r"\end{longtable}",
+        r"\end{longtable}}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _column(texts: Sequence[str]) -> tuple[str, list[str]]:
-    """Kind of a column, and its cells."""
+def _size(width: int) -> str:
+    """Font in which so many characters fit on a line of 345 pt, about."""
+    return next((size for most, size in SIZES if width <= most), r"\scriptsize")
+
+
+def _lines(name: str, width: int) -> list[str]:
+    """The head of a column, on as many lines as keep it within the column's width where its words allow it."""
+    return textwrap.wrap(name, max(width, *map(len, name.split())), break_long_words=False) if name else [""]
+
+
+def _stacked(lines: Sequence[str]) -> str:
+    """In braces, which siunitx takes for text."""
+    if len(lines) == 1:
+        return f"{{{escape(lines[0])}}}"
+    stack = r" \\ ".join(map(escape, lines))
+    return rf"{{\begin{{tabular}}[b]{{@{{}}l@{{}}}}{stack}\end{{tabular}}}}"
+
+
+def _column(texts: Sequence[str], wide: bool) -> tuple[str, list[str]]:
+    """Kind of a column, and its cells; ``wide`` is the table."""
     numbers = [found for text in texts if text and (found := NUMBER.fullmatch(text))]
     if not numbers:
+        words = [word for text in texts for word in JOINT.sub(" ", text).split()]
+        if wide and max(map(len, texts), default=0) >= LONG > max(map(len, words), default=0):
+            return BROKEN, [JOINT.sub(r"\g<0>\\allowbreak{}", escape(text)) for text in texts]
         return "l", [escape(text) for text in texts]
     whole, places = (max(len(found[group]) for found in numbers) for group in (1, 2))
     sign = "+" if any(found[0][0] in "+-" for found in numbers) else ""

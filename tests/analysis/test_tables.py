@@ -1,8 +1,6 @@
 """Tables and figures of a study: the numbers, the holes, the files, the same bytes twice."""
 
 import itertools
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +12,8 @@ from analysis import latex
 from analysis.breakdown import breakdown_table
 from analysis.classes import classes_table
 from analysis.course import Course, drawn_cells
-from analysis.effect_sizes import sizes_table
 from analysis.figures import curves, forest, heatmap, margins, matrices, shares, terms
 from analysis.figures.style import save, style
-from analysis.margins import margins_table
 from analysis.runs import StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.tables import Table, cells_table, effects_table
@@ -208,25 +204,6 @@ def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:
         figure = heatmap.draw(panels, left_out, "f1")
     low, high = figure.axes[1].collections[0].get_clim()
     assert 0.5 < low < high < 0.8
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
-def test_the_tables_compile(complete: StudyRuns, tmp_path: Path) -> None:
-    tables = [cells_table(complete), effects_table(complete), sizes_table(complete), margins_table(complete)]
-    for table in tables:
-        table.write(tmp_path)
-    numbers = latex.LOOKUP + "".join(latex.macros(table.name, table.readable) for table in tables)
-    (tmp_path / "numbers.tex").write_text(numbers)
-    packages, said = r"\usepackage{array,booktabs,longtable}", r"\result{cells/a=2 b=20 y/mean}"
-    body = rf"\input{{numbers}} It is {said}. " + "".join(rf"\input{{{table.name}}}" for table in tables)
-    document = rf"\documentclass{{article}}{packages}\begin{{document}}{body}\end{{document}}"
-    (tmp_path / "paper.tex").write_text(document)
-    done = subprocess.run(
-        ["pdflatex", "-halt-on-error", "paper.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "paper.pdf").exists()
 
 
 def test_a_number_for_the_text_is_the_number_of_the_table(complete: StudyRuns) -> None:

@@ -1,0 +1,78 @@
+"""What is written for LaTeX compiles as it is, and fits on the page."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ablations.study import load
+from analysis import across, report
+from runners import planner
+from runners.driver import Driver
+from runners.executors.inprocess import InProcess
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed"),
+]
+MATRICES = Path(__file__).parents[2] / "ablations"
+# On the embedded data; the others are of the same designs.
+STUDIES = sorted(path.stem for path in MATRICES.glob("*.yaml") if "kind: npz" not in path.read_text())
+SMALL = ["data.dialogues=12", "training.epochs=1"]
+PACKAGES = r"\usepackage{array,booktabs,longtable}"
+FIRST_TABLE = {"decisions": "sequential", "search": "search", "margins": "loss", "choice": "loss", "breakdown": "loss"}
+MOST_OVER = 5.0  # points
+
+
+def run(study: str, uri: str) -> None:
+    loaded = load(MATRICES / f"{study}.yaml", SMALL, None if study == "sequential" else [0, 1])
+    plan = planner.make_plan(loaded)
+    assert Driver(uri, InProcess(), Console(quiet=True)).bring_up_to_date(loaded, plan) == 0
+
+
+def compile_all(folder: Path, said: str) -> set[str]:
+    """Compile the tables of a folder as one paper; returns their names."""
+    tables = sorted(path.stem for path in folder.glob("*.tex") if path.stem != "numbers")
+    numbers = rf"\input{{numbers}} It is {said}." if said else ""
+    body = "".join(rf"\input{{{table}}}" for table in tables)
+    (folder / "paper.tex").write_text(
+        rf"\documentclass{{article}}{PACKAGES}\begin{{document}}{numbers}{body}\end{{document}}"
+    )
+    for _ in range(3):  # the widths of long tables settle
+        done = subprocess.run(
+            ["pdflatex", "-halt-on-error", "paper.tex"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+    over = [float(found) for found in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
+    assert max(over, default=0.0) <= MOST_OVER, done.stdout
+    return set(tables)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_tables_and_numbers_of_every_study_compile_and_fit(study: str, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    run(study, uri)
+    result = CliRunner().invoke(report.app, ["--study", study, "--out", f"{tmp_path}/paper", "--tracking-uri", uri])
+    assert result.exit_code == 0, result.output
+    line = (tmp_path / "paper" / "numbers.tex").read_text().splitlines()[3]
+    (name,) = re.findall(r"result@(.*?)\\endcsname", line)
+    tables = compile_all(tmp_path / "paper", rf"\result{{{name}}}")
+    assert {"cells", "effects", "classes", "variance"} <= tables
+    assert all((table in tables) or study != of for table, of in FIRST_TABLE.items())
+
+
+def test_the_tables_of_several_data_sets_compile_and_fit(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    text = (MATRICES / "presets.yaml").read_text()
+    for number, name in enumerate(("first", "second")):
+        (tmp_path / f"{name}.yaml").write_text(text.replace("study: presets", f"study: {name}"))
+        study = load(tmp_path / f"{name}.yaml", [*SMALL, f"data.seed={number}"], [0, 1])
+        Driver(uri, InProcess(), Console(quiet=True)).bring_up_to_date(study, planner.make_plan(study))
+    options = ["--studies", "first,second", "--out", f"{tmp_path}/paper", "--tracking-uri", uri]
+    result = CliRunner().invoke(across.app, options)
+    assert result.exit_code == 0, result.output
+    assert compile_all(tmp_path / "paper", "") == {"across", "pairs"}
