@@ -41,6 +41,13 @@ class Panels:
             ax.set_title(textwrap.fill(name, TITLE), fontsize=7)
             yield name, ax
 
+    def share_legend(self) -> None:
+        """One legend, beside the panels, in place of those of the panels that have one."""
+        legends = [ax for ax in self.axes if ax.get_legend()]
+        self.figure.legend(*legends[0].get_legend_handles_labels(), loc="outside right upper")
+        for ax in legends:
+            ax.legend().remove()
+
     def label(self, x: str, y: str, left_out: int) -> Figure:
         """Name the axes once for all; say how many cells are not shown."""
         for ax in self.axes:

@@ -23,15 +23,16 @@ def draw(course: Course, prefix: str, label: str) -> Figure | None:
         return None
     panels = Panels(course.names)
     for name, ax in panels:
+        here = long[long["name"] == name]
+        if here.empty:
+            ax.text(0.5, 0.5, "not measured", ha="center", va="center", transform=ax.transAxes)
+            continue
         sns.lineplot(
-            long[long["name"] == name], x="epoch", y="value", hue="term", style="term", hue_order=course.terms,
-            style_order=course.terms, palette="colorblind", ax=ax, errorbar=lambda x: (x.min(), x.max()),
-            legend="full" if name == course.names[0] else False,
+            here, x="epoch", y="value", hue="term", style="term", hue_order=course.terms, style_order=course.terms,
+            palette="colorblind", ax=ax, errorbar=lambda x: (x.min(), x.max()), legend="full",
         )  # fmt: skip
         # Weights may be 0 or, where gradients conflict, negative.
         ax.set_yscale("symlog", linthresh=SMALLEST)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    first = panels.axes[0]
-    panels.figure.legend(*first.get_legend_handles_labels(), loc="outside right upper")
-    first.legend().remove()
+    panels.share_legend()
     return panels.label("epoch", label, course.left_out)
