@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,8 +32,9 @@ CLAIMS = {"better", "worse"}
 
 
 def save(dataset: Dataset, path: Path) -> Path:
-    arrays = {key: getattr(dataset, key) for key in ("label", "length", "speaker", "split")}
-    np.savez(path, label_names=np.array(dataset.label_names), **arrays, **dataset.features)
+    arrays: dict[str, Any] = {key: getattr(dataset, key) for key in ("label", "length", "speaker", "split")}
+    arrays |= dataset.features
+    np.savez(path, **arrays, label_names=np.array(dataset.label_names))
     return path
 
 
