@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from analysis.tables import Table
 
-MOST = 6
+MARKS = "os^vDX"  # one for each cell: read in grey, too
+MOST = len(MARKS)
 
 
 def draw(classes: Table, cells: list[str]) -> Figure | None:
@@ -23,16 +24,17 @@ def draw(classes: Table, cells: list[str]) -> Figure | None:
     shown = list(dict.fromkeys(numbers["name"]))
     figure = Figure(figsize=(5.2, 0.6 + len(names) * (0.16 + 0.11 * len(shown))))
     ax = figure.subplots()
-    for index, (name, colour) in enumerate(zip(shown, sns.color_palette("colorblind", len(shown)), strict=True)):
+    looks = zip(shown, sns.color_palette("colorblind", len(shown)), MARKS, strict=False)
+    for index, (name, colour, mark) in enumerate(looks):
         here = numbers[numbers["name"] == name].set_index("class").reindex(names)
         place = pd.Series(range(len(names)), names) + (index + 1) / (len(shown) + 1) - 0.5
         half = [here["mean"] - here["low"], here["high"] - here["mean"]]
-        ax.errorbar(here["mean"], place, xerr=half, fmt="o", markersize=3, linewidth=1, color=colour, label=name)
+        ax.errorbar(here["mean"], place, xerr=half, fmt=mark, markersize=3.5, linewidth=1, color=colour, label=name)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     hidden = classes.numbers["cell"].nunique() - len(shown)
-    note = f" ({hidden} cells not shown)" if hidden else ""
+    note = f"\n{hidden} cells not shown" if hidden else ""
     ax.set_xlabel(f"F1 on test, mean and 95 % interval over seeds{note}")
-    figure.legend(loc="outside right upper")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
