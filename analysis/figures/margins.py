@@ -67,7 +67,7 @@ def draw_interactions(means: pd.DataFrame, metric: str, left_out: int) -> Figure
     pairs = list(dict.fromkeys(zip(means["a"], means["b"], strict=True)))
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
-    figure = Figure(figsize=(0.8 + 2.3 * columns, 0.4 + 2.1 * rows))
+    figure = Figure(figsize=(0.8 + 2.3 * columns, 0.4 + 2.4 * rows))
     axes = list(figure.subplots(rows, columns, sharey=True, squeeze=False).flat)
     for ax, (a, b) in zip(axes, pairs, strict=False):
         here = means[(means["a"] == a) & (means["b"] == b)]
@@ -79,7 +79,11 @@ def draw_interactions(means: pd.DataFrame, metric: str, left_out: int) -> Figure
         _name(ax, levels)
         ax.set_xlim(-0.4, len(levels) - 0.6)
         ax.set_xlabel(a)
-        ax.legend(title=b, fontsize=6, title_fontsize=6)
+        # Above the lines, whose course is not known.
+        ax.legend(
+            title=b, fontsize=6, title_fontsize=6, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3,
+            columnspacing=1.0, handlelength=1.5,
+        )  # fmt: skip
     for ax in axes[len(pairs) :]:
         ax.remove()
     figure.supylabel(f"mean {metric}", fontsize=8)
