@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel
@@ -62,7 +63,9 @@ def short_name(config: RunConfig, path: str) -> str:
 
 
 def label(config: RunConfig, path: str, value: object) -> str:
-    """``enc=0.03``; kinds, lists and mappings speak for themselves."""
+    """``enc=0.03``; kinds, lists and mappings speak for themselves, and a file's folder does not identify it."""
+    if path == "data.path":
+        value = PurePath(str(value)).name
     if isinstance(value, Mapping):
         return str(value.get("kind", value))
     if path.endswith(".kind"):

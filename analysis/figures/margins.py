@@ -1,6 +1,7 @@
 """Marginal means of each factor, and the means of pairs of factors: parallel lines do not interact."""
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ LINES = ("-", "--", ":", "-.")
 MARKS = ("o", "s", "^", "v", "D", "x")
 MOST = 12  # pairs of factors
 NAMED = 12  # levels on an axis
+LONG = 30  # characters of a level
 
 
 def draw(marginal: pd.DataFrame, metric: str) -> Figure:
@@ -95,4 +97,5 @@ def draw_interactions(means: pd.DataFrame, metric: str, left_out: int) -> Figure
 def _name(ax: Axes, levels: Sequence[object], **look: Any) -> None:
     """Write levels on the axis, of many every second or third."""
     step = -(-len(levels) // NAMED)
-    ax.set_xticks(range(0, len(levels), step), [str(level) for level in levels[::step]], fontsize=7, **look)
+    names = [textwrap.shorten(str(level), LONG, placeholder="…") for level in levels[::step]]
+    ax.set_xticks(range(0, len(levels), step), names, fontsize=7, **look)
