@@ -1,11 +1,14 @@
 """The form of a matrix file."""
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
 from ablations.record import Metric, Stopping
 from model.base import Config
+
+MOST_SEEDS, MOST_CELLS, MOST_RUNS = 10_000, 100_000, 1_000_000  # more are a slip, and would use up the memory
 
 Level = Annotated[Any, Field(description="a scalar, a list, or a mapping of settings")]
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
@@ -15,7 +18,7 @@ class UntilDecided(Config):
     """From ``min`` to ``max`` seeds a cell: more of them only for contrasts that are not decided."""
 
     min: Annotated[int, Field(ge=2)]
-    max: PositiveInt
+    max: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
     until: Literal["decided"]
 
     @model_validator(mode="after")
@@ -66,7 +69,7 @@ class SearchConfig(Config):
     """
 
     method: Literal["grid", "bayesian"]
-    trials: Annotated[int, Field(ge=2)] | None = None
+    trials: Annotated[int, Field(ge=2, le=MOST_CELLS)] | None = None
     metric: Literal["dev/weighted_f1", "dev/macro_f1", "dev/accuracy"] = "dev/weighted_f1"
     seeds: Seeds
 
@@ -94,7 +97,7 @@ def _form_of_seeds(seeds: object) -> str:
 Levels = Annotated[tuple[Level, ...], Field(min_length=1)]
 Factor = Annotated[Annotated[Levels, Tag("levels")] | Annotated[Range, Tag("range")], Discriminator(_form)]
 SeedsConfig = Annotated[
-    Annotated[PositiveInt, Tag("number")] | Annotated[Seeds, Tag("list")] | Annotated[UntilDecided, Tag("rule")],
+    Annotated[int, Field(ge=1, le=MOST_SEEDS), Tag("number")] | Annotated[Seeds, Tag("list")] | Annotated[UntilDecided, Tag("rule")],
     Discriminator(_form_of_seeds),
 ]
 PARTS = {"grid": ("factors",), "cells": ("cells",), "search": ("search", "factors")}
@@ -131,6 +134,17 @@ class Matrix(Config):
                 raise ValueError(f"design '{self.design}' has no '{other}'")
         if isinstance(self.seeds, tuple) and len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_a_possible_size(self) -> "Matrix":
+        levels = (2 if isinstance(factor, Range) else len(factor) for factor in self.factors.values())
+        combined = math.prod(levels) if self.factors else len(self.cells)
+        if combined > MOST_CELLS:
+            raise ValueError(f"the factors have {combined:,} combinations of levels; at most {MOST_CELLS:,} are allowed")
+        runs = (1 if self.search else combined) * len(self.seed_list())
+        if runs > MOST_RUNS:
+            raise ValueError(f"cells and seeds make {runs:,} runs; at most {MOST_RUNS:,} are allowed")
         return self
 
     def seed_list(self) -> tuple[int, ...]:

@@ -7,10 +7,12 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from model.base import InputError
+
 Path = tuple[str | int, ...]
 
 
-class MatrixError(ValueError):
+class MatrixError(InputError):
     """A matrix that cannot be used; one problem a line, each with its place."""
 
 

@@ -59,7 +59,11 @@ def load(
     Raises:
         MatrixError: with every problem found, one a line, each with file and line.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise MatrixError(f"{path}: {error.strerror}") from error
+    if not there:
         raise MatrixError(f"{path}: no such file")
     return _Reader(path, overrides).study(seeds, until_decided)
 
@@ -185,11 +189,12 @@ class _Reader:
             yield from self._problems(matrix.baseline, ("baseline",))
 
     def _equal_levels(self, path: str, levels: Sequence[Any]) -> Iterator[str]:
-        ids = [cell_id(self._config({path: level})) for level in levels]
-        for i, j in itertools.combinations(range(len(levels)), 2):
-            if ids[i] == ids[j]:
+        first: dict[str, int] = {}
+        for j, level in enumerate(levels):
+            i = first.setdefault(cell_id(self._config({path: level})), j)
+            if i != j:
                 line = self.document.line(("factors", path, j))
-                both = f"the levels {levels[i]!r} and {levels[j]!r} are one configuration"
+                both = f"the levels {levels[i]!r} and {level!r} are one configuration"
                 yield f"{self.path}: line {line}: factor '{path}': {both}"
 
     def _config(self, change: Mapping[str, Any]) -> RunConfig:

@@ -9,6 +9,8 @@ import yaml
 
 Path = tuple[str | int, ...]
 MAX_DEPTH = 20
+MAX_VALUES, MAX_CHARACTERS = 100_000, 1_000_000  # with each alias written out
+MAX_DIGITS = 18  # of 64 bits
 TAGS = {"str", "int", "float", "bool", "null", "seq", "map"}
 
 
@@ -60,38 +62,72 @@ def parse(text: str) -> Document:
         node = loader.get_single_node()
         if node is None:
             raise YamlError("line 1: the file is empty")
-        lines: dict[Path, int] = {}
-        problems = list(_walk(node, (), lines))
+        walk = _Walk({})
+        problems = list(walk.problems(node, ()))
         if problems:
             raise YamlError("\n".join(problems))
-        return Document(loader.construct_document(node), lines)
+        return Document(loader.construct_document(node), walk.lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(f"line {mark.line + 1 if mark else 1}: {error.problem}") from error
     except yaml.YAMLError as error:
         raise YamlError(f"line 1: {error}") from error
+    except RecursionError as error:
+        raise YamlError(f"line {loader.line + 1}: nested deeper than {MAX_DEPTH} levels") from error
     finally:
         loader.dispose()
 
 
-def _walk(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[str]:
-    if len(path) > MAX_DEPTH:
-        raise YamlError(
-            f"line {node.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels, or an alias of itself"
-        )
-    lines[path] = node.start_mark.line + 1
-    if node.tag.rpartition(":")[2] not in TAGS:
-        yield f"line {node.start_mark.line + 1}: the tag {node.tag} is not allowed"
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _walk(item, (*path, index), lines)
-    elif isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                yield f"line {line}: a key must be a plain string"
-            elif (*path, key.value) in lines:
-                yield f"line {line}: the key '{key.value}' stands twice, first on line {lines[(*path, key.value)]}"
-            else:
-                yield from _walk(value, (*path, key.value), lines)
-                lines[(*path, key.value)] = line
+@dataclass
+class _Walk:
+    """Over all nodes of a document, an alias as often as it stands.
+
+    Attributes:
+        lines: for each path of keys and indices the line where it begins.
+        characters: of all scalars so far.
+    """
+
+    lines: dict[Path, int]
+    characters: int = 0
+
+    def problems(self, node: yaml.Node, path: Path) -> Iterator[str]:
+        """What is not allowed in a node and below it."""
+        line = node.start_mark.line + 1
+        if len(path) > MAX_DEPTH:
+            raise YamlError(f"line {line}: nested deeper than {MAX_DEPTH} levels, or an alias of itself")
+        self.lines[path] = line
+        if len(self.lines) > MAX_VALUES or self.characters > MAX_CHARACTERS:
+            raise YamlError(
+                f"line {line}: more than {MAX_VALUES:,} values or {MAX_CHARACTERS:,} characters, each alias counted as "
+                f"often as it stands"
+            )
+        if node.tag.rpartition(":")[2] not in TAGS:
+            yield f"line {line}: the tag {node.tag} is not allowed"
+        if isinstance(node, yaml.ScalarNode):
+            yield from self._of_scalar(node, line)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                yield from self.problems(item, (*path, index))
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                yield from self._of_entry(key, value, path)
+
+    def _of_scalar(self, node: yaml.ScalarNode, line: int) -> Iterator[str]:
+        self.characters += len(node.value)
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            yield f"line {line}: half of a surrogate pair (\\ud800 to \\udfff) is no character"
+        digits = node.value.lstrip("+-")
+        if node.tag == "tag:yaml.org,2002:int" and len(digits) > MAX_DIGITS:
+            yield f"line {line}: a whole number of {len(digits)} digits; at most {MAX_DIGITS} are allowed"
+
+    def _of_entry(self, key: yaml.Node, value: yaml.Node, path: Path) -> Iterator[str]:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            yield f"line {line}: a key must be a plain string"
+        elif (*path, key.value) in self.lines:
+            first = self.lines[(*path, key.value)]
+            yield f"line {line}: the key '{key.value}' stands twice, first on line {first}"
+        else:
+            yield from self._of_scalar(key, line)
+            yield from self.problems(value, (*path, key.value))
+            self.lines[(*path, key.value)] = line

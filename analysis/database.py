@@ -93,5 +93,5 @@ class Database:
         return [path for path in (beside, *written) if path.is_file()]
 
     def _select(self, query: str, *values: str) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as connection:
             return connection.execute(query, values).fetchall()

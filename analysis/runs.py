@@ -30,6 +30,7 @@ from ablations.record import (
     digest,
     sqlite_path,
 )
+from ablations.uri import UriError, check_uri
 from analysis.database import Database, StoredRun
 
 MISSING = "missing"
@@ -89,12 +90,17 @@ class Store:
         Raises:
             StudyError: there is no store, or it cannot be read.
         """
+        try:
+            check_uri(uri)
+        except UriError as error:
+            raise StudyError(str(error)) from error
         path = sqlite_path(uri)
         if path:
             _require_store(path)
         self.uri = f"{SQLITE}{path}" if path else uri
         self.reader = Database(path) if path else _server(uri)
-        self.studies = self.reader.studies()
+        with refusals(self.uri):
+            self.studies = self.reader.studies()
         self._read: dict[str, Sequence[StoredRun]] = {}
 
     def load(self, study: str) -> StudyRuns:
@@ -219,10 +225,12 @@ def _refuse_duplicates(finished: Sequence[StoredRun]) -> None:
 
 def _require_store(path: Path) -> None:
     """SQLite would take any file."""
-    if not path.is_file():
+    with refusals(f"{SQLITE}{path}"):
+        there = path.is_file()
+    if not there:
         raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             connection.execute("SELECT count(*) FROM experiments")
     except sqlite3.Error as error:
         raise StudyError(f"{path} is no MLflow store: {error}") from error

@@ -4,6 +4,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+MOST_LINES, MOST_WIDE = 20, 1000  # of a message
+
 
 class Config(BaseModel):
     """A frozen, strict setting: no unknown key, no silent conversion, no NaN or infinity."""
@@ -11,8 +13,26 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class DataError(ValueError):
+class InputError(ValueError):
+    """Input that cannot be used; what of it the message repeats is shortened, and shown without control characters."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_readable(message))
+
+
+class DataError(InputError):
     """A data file that cannot be used; the message says which file, what is wrong and what is allowed."""
+
+
+def _readable(message: str) -> str:
+    lines = message.split("\n")
+    shown = [line if len(line) <= MOST_WIDE else f"{line[:MOST_WIDE]}..." for line in lines[:MOST_LINES]]
+    rest = [f"... and {len(lines) - len(shown)} more"] if len(lines) > len(shown) else []
+    return "\n".join("".join(map(_visible, line)) for line in [*shown, *rest])
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
 
 
 def distinct(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def main(
         placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
-        changes = [*(set_ or []), *([f"training.precision={precision}"] if precision else [])]
+        changes = [*(set_ or []), *([f"training.precision={precision}"] if precision is not None else [])]
         study = load(matrix, changes, _seeds(seeds), until_decided)
         plan = planner.make_plan(study)
         if dry_run:
@@ -95,14 +95,18 @@ def _repeated(context: typer.Context, study: "Study") -> str:
 
 
 def _seeds(text: str | None) -> list[int] | None:
+    from ablations.matrix import MOST_SEEDS
     from ablations.problems import MatrixError
+    from ablations.yaml_lines import MAX_DIGITS
 
     if text is None:
         return None
     words = text.split(",")
-    if not all(word.strip().isdecimal() for word in words):
+    if not all(word.strip().isdecimal() and len(word) <= MAX_DIGITS for word in words):
         raise MatrixError(f"--seeds {text}: write a number of seeds (5) or a list (0,1,7)")
     numbers = [int(word) for word in words]
+    if len(numbers) == 1 and numbers[0] > MOST_SEEDS:
+        raise MatrixError(f"--seeds {text}: at most {MOST_SEEDS:,} seeds are allowed")
     return numbers if len(numbers) > 1 else list(range(numbers[0]))
 
 

@@ -101,12 +101,12 @@ def metric(uri: str, study: str, name: str) -> dict[str, float]:
 
 
 def _select(path: Path, query: str, *values: str) -> list[Any]:
-    if not path.exists():
-        return []
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             return connection.execute(query, values).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"the store {path} cannot be read: {error}; is it an MLflow database?") from error
 
 

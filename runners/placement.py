@@ -1,5 +1,6 @@
 """Where the command line says that runs are to be executed."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -53,8 +54,12 @@ class Placement:
             raise MatrixError(
                 "--executor inprocess runs one trial at a time: --jobs and --address go with --executor ray"
             )
-        if self.pack not in ("auto", "off") and not (self.pack.isdecimal() and int(self.pack)):
+        if self.pack not in ("auto", "off") and not (self.pack.isdecimal() and len(self.pack) < 10 and int(self.pack)):
             raise MatrixError(f"--pack {self.pack}: write auto, off, or a number of runs (16)")
+        if not math.isfinite(self.gpus_per_trial):
+            raise MatrixError(f"--gpus-per-trial {self.gpus_per_trial}: write the share of a GPU, such as 0.25 or 1")
+        if not math.isfinite(self.checkpoint_every):
+            raise MatrixError(f"--checkpoint-every {self.checkpoint_every}: write seconds, or 0 for no checkpoints")
 
     @property
     def largest(self) -> int | None:

@@ -33,7 +33,7 @@ class Selection:
     @property
     def given(self) -> bool:
         """Whether it is any but the default."""
-        return bool(self.only or self.rerun)
+        return self.only is not None or self.rerun is not None
 
     def check(self, study: Study, plan: Plan) -> None:
         """Refuse what selects nothing, or cannot.
@@ -43,7 +43,7 @@ class Selection:
         """
         if self.given and study.search:
             raise MatrixError("--only and --rerun: what a search runs depends on its scores; run its matrix again")
-        if self.only and not self._named(plan):
+        if self.only is not None and not self._named(plan):
             ids = ", ".join(cell.cell_id for cell in plan.cells[:8])
             more = ", ..." if len(plan.cells) > 8 else ""
             raise MatrixError(
@@ -61,7 +61,7 @@ class Selection:
         """
         again = self.rerun is Rerun.ALL
         runs = missing_runs(study, plan, () if again else known.done())
-        wanted = self._named(plan) if self.only else plan.run_keys().keys()
+        wanted = self._named(plan) if self.only is not None else plan.run_keys().keys()
         if self.rerun is Rerun.FAILED:
             wanted = wanted & known.failed(plan)
         if self.rerun is Rerun.STALE:
@@ -71,7 +71,9 @@ class Selection:
         return [run for run in runs if run.run_key in wanted]
 
     def _named(self, plan: Plan) -> set[str]:
-        only = self.only or ""
+        only = self.only
+        if not only:
+            return set()
         named = plan.run_keys().items()
         exact = {key for key, (cell, seed) in named if only in (cell.cell_id, f"{cell.cell_id}:{seed}")}
         return exact or {key for key, _ in named if key.startswith(only)}

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from ablations.credentials import redact
 from ablations.record import SQLITE, Tag, sqlite_path
+from ablations.uri import UriError, check_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,7 +28,15 @@ class StoreError(RuntimeError):
 
 
 def absolute(uri: str) -> str:
-    """The URI with a relative SQLite path made absolute: a worker's folder is not the driver's."""
+    """The URI with a relative SQLite path made absolute: a worker's folder is not the driver's.
+
+    Raises:
+        StoreError: it names no store.
+    """
+    try:
+        check_uri(uri)
+    except UriError as error:
+        raise StoreError(str(error)) from error
     path = sqlite_path(uri)
     return f"{SQLITE}{path}" if path else uri
 
@@ -110,7 +119,7 @@ def supersede(client: "MlflowClient", run_id: str) -> None:
 
 def _require_writable(path: Path) -> None:
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)) as connection:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
             # The lock alone is given for a file that may only be read; the write is never committed.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE ablation_probe (x)")

@@ -13,6 +13,7 @@ from model.base import DataError
 
 TRAIN, DEV, TEST = range(3)
 SPLITS = ("train", "dev", "test")
+LONGEST_NAME = 100  # of a class: metrics are called after it
 MOST_CLASSES, MOST_SPEAKERS = 1000, 100  # more are a slip: an identifier where an index belongs
 
 
@@ -45,10 +46,12 @@ class Dataset:
             DataError: for the first rule that is broken.
         """
         n = len(self.label)
+        self._require(n > 0, "it has no utterances")
         rows: dict[str, NDArray[Any]] = {"speaker": self.speaker, "split": self.split, **self.features}
         for key, array in rows.items():
             self._require(len(array) == n, f"'{key}' has {len(array)} rows, 'label' has {n}; they must agree")
         for key, feature in self.features.items():
+            self._require(key.isprintable(), f"the name of the array {key!r} has control characters")
             is_matrix = feature.ndim == 2 and feature.shape[1] > 0
             self._require(is_matrix, f"'{key}' has shape {feature.shape}, not (N, d)")
             bad = np.flatnonzero(~np.isfinite(feature).all(1))
@@ -56,6 +59,8 @@ class Dataset:
                 not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad.min(initial=n)}"
             )
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
+        # Compared one by one first: a sum of numbers that large may come round to any other.
+        self._require(int(self.length.max(initial=0)) <= n, f"'length' has {self.length.max(initial=0)}, 'label' has {n} rows")
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
         most = int(self.speaker.max(initial=0))
@@ -72,8 +77,10 @@ class Dataset:
 
     def _check_labels(self) -> None:
         classes = len(self.label_names)
-        named = [name for name in self.label_names if name and "/" not in name]
-        self._require(len(set(named)) == classes, f"'label_names' {self.label_names} are empty, equal, or have a '/'")
+        named = [name for name in self.label_names if 0 < len(name) <= LONGEST_NAME and "/" not in name]
+        named = [name for name in named if name.isprintable()]
+        rule = f"are empty, equal, longer than {LONGEST_NAME}, or have a '/' or control characters"
+        self._require(0 < len(set(named)) == classes, f"'label_names' {self.label_names} {rule}")
         if self.multi_label:
             fits = self.label.shape == (len(self.label), classes)
             self._require(fits, f"'label' has shape {self.label.shape}, but there are {classes} label names")

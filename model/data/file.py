@@ -13,6 +13,14 @@ def _absolute(path: str) -> str:
     return str(Path(path).absolute())
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path is that of a file; that of a path which the system refuses it is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 class DataFile(Config):
     """A data set in one file."""
 
@@ -29,6 +37,6 @@ class DataFile(Config):
             DataError: there is no such file.
         """
         path = Path(self.path)
-        if not path.is_file():
+        if not is_there(path):
             raise DataError(f"data.path: no file {path}; give one with --set data.path=FILE.")
         return path

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from model.base import DataError, distinct
 from model.data.dataset import DEV, TEST, TRAIN, Dataset
-from model.data.dialogues import Dialogue, dataset
+from model.data.dialogues import Dialogue, dataset, is_id
 from model.data.file import DataFile
 from model.data.unpickle import unpickle
 
@@ -87,7 +87,7 @@ def dev_ids(train: Collection[Id]) -> set[Id]:
 def _ids(file: str, name: str, value: object) -> list[Id]:
     """Sorted, since a set of strings has another order in every process."""
     ids = value.tolist() if isinstance(value, np.ndarray) and value.ndim == 1 else value
-    if not isinstance(ids, list | tuple | set | frozenset) or not all(isinstance(id_, str | int) for id_ in ids):
+    if not isinstance(ids, list | tuple | set | frozenset) or not all(map(is_id, ids)):
         raise DataError(f"{file}: the {name} ids are a {type(value).__name__}, not a list of strings or integers.")
     if not ids:
         raise DataError(f"{file}: there are no {name} ids.")

@@ -1,9 +1,7 @@
 """The neutral file format: one .npz of concatenated utterances."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,10 +9,10 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from model.base import DataError, distinct
+from model.data.archive import Archive
 from model.data.dataset import MOST_CLASSES, Dataset
 from model.data.file import DataFile
 
-UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)  # what numpy raises for a damaged file
 
 
 class Npz(DataFile):
@@ -39,20 +37,15 @@ class Npz(DataFile):
         path = self.existing()
         if not zipfile.is_zipfile(path):
             raise DataError(f"data.path: {path} is no .npz file.")
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                return self._dataset(path.name, self._arrays(path, file))
-        except DataError:
-            raise
-        except UNREADABLE as error:
-            raise DataError(f"data.path: {path} cannot be read as .npz: {error}.") from error
+        return self._dataset(path.name, self._arrays(Archive(path)))
 
-    def _arrays(self, path: Path, file: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def _arrays(self, archive: Archive) -> dict[str, NDArray[Any]]:
         required = (*self.features, "label", "length", "speaker", self.split)
-        missing = [key for key in required if key not in file]
+        missing = [key for key in required if key not in archive.names]
         if missing:
-            raise DataError(f"{path}: no array {', '.join(missing)}; the file has {', '.join(sorted(file))}.")
-        return {key: file[key] for key in (*required, "label_names") if key in file}
+            has = ", ".join(archive.names) or "nothing"
+            raise DataError(f"{archive.path}: no array {', '.join(missing)}; the file has {has}.")
+        return {key: archive.read(key) for key in (*required, "label_names") if key in archive.names}
 
     def _dataset(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
         label = _labels(name, arrays["label"])
@@ -67,7 +60,7 @@ class Npz(DataFile):
             length=_integers(name, "length", arrays["length"]),
             speaker=_integers(name, "speaker", arrays["speaker"]),
             split=_integers(name, self.split, arrays[self.split]),
-            label_names=tuple(map(str, names if names is not None else range(classes))),
+            label_names=tuple(map(str, range(classes))) if names is None else _names(name, names),
         )
 
 
@@ -86,4 +79,14 @@ def _integers(name: str, key: str, array: NDArray[Any]) -> NDArray[np.int64]:
 def _numbers(name: str, key: str, array: NDArray[Any]) -> NDArray[np.float32]:
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise DataError(f"{name}: '{key}' has shape {array.shape} of {array.dtype}; it must be (N, d) numbers.")
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinity is refused with its row
+        return array.astype(np.float32)
+
+
+def _names(name: str, array: NDArray[Any]) -> tuple[str, ...]:
+    if array.ndim != 1 or array.dtype.kind not in "Uiu":
+        raise DataError(f"{name}: 'label_names' has shape {array.shape} of {array.dtype}; it must be (C,) strings.")
+    try:
+        return tuple(map(str, array))
+    except ValueError as error:  # numpy takes any four bytes for a character
+        raise DataError(f"{name}: 'label_names' cannot be read: {error}.") from error

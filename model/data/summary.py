@@ -41,7 +41,7 @@ def summarise(path: Path) -> Summary:
     Raises:
         DataError: there is no such file, or its contents are of no kind or break a rule.
     """
-    if not path.is_file():
+    if not is_there(path):
         raise DataError(f"no file {path}.")
     if zipfile.is_zipfile(path):
         return _npz(path)

@@ -2,12 +2,13 @@
 
 A pickle is a program: it names functions and calls them. Here each name is looked up in ``ALLOWED`` alone, where
 stands a function of this file that makes an array, a scalar or a container out of checked arguments. So neither numpy's
-own unpickling nor anything else that the file could name is reached. What is not defended against is a file that is
-made to use up memory.
+own unpickling nor anything else that the file could name is reached. A place in the memo that would use up the memory is
+refused before; what is not defended against is a file that is made to nest or hash without end.
 """
 
 import copyreg
 import math
+import mmap
 import pickle
 import re
 import sys
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.base import DataError
+from model.data.memo import check_memo
 
 # What the unpickler, numpy and the stand-ins raise for contents that make no sense.
 BROKEN = (
@@ -47,6 +49,8 @@ def unpickle(path: Path) -> object:
     copyreg.clear_extension_cache()
     try:
         with path.open("rb") as stream:
+            with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                check_memo(data)
             return _Unpickler(stream, encoding="latin1").load()
     except _RefusedError as error:
         raise DataError(
