@@ -18,7 +18,7 @@ class UntilDecided(Config):
     """From ``min`` to ``max`` seeds a cell: more of them only for contrasts that are not decided."""
 
     min: Annotated[int, Field(ge=2)]
-    max: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    max: Annotated[int, Field(gt=0, le=MOST_SEEDS)]
     until: Literal["decided"]
 
     @model_validator(mode="after")
@@ -97,7 +97,9 @@ def _form_of_seeds(seeds: object) -> str:
 Levels = Annotated[tuple[Level, ...], Field(min_length=1)]
 Factor = Annotated[Annotated[Levels, Tag("levels")] | Annotated[Range, Tag("range")], Discriminator(_form)]
 SeedsConfig = Annotated[
-    Annotated[int, Field(ge=1, le=MOST_SEEDS), Tag("number")] | Annotated[Seeds, Tag("list")] | Annotated[UntilDecided, Tag("rule")],
+    Annotated[int, Field(gt=0, le=MOST_SEEDS), Tag("number")]
+    | Annotated[Seeds, Tag("list")]
+    | Annotated[UntilDecided, Tag("rule")],
     Discriminator(_form_of_seeds),
 ]
 PARTS = {"grid": ("factors",), "cells": ("cells",), "search": ("search", "factors")}
@@ -141,7 +143,9 @@ class Matrix(Config):
         levels = (2 if isinstance(factor, Range) else len(factor) for factor in self.factors.values())
         combined = math.prod(levels) if self.factors else len(self.cells)
         if combined > MOST_CELLS:
-            raise ValueError(f"the factors have {combined:,} combinations of levels; at most {MOST_CELLS:,} are allowed")
+            raise ValueError(
+                f"the factors have {combined:,} combinations of levels; at most {MOST_CELLS:,} are allowed"
+            )
         runs = (1 if self.search else combined) * len(self.seed_list())
         if runs > MOST_RUNS:
             raise ValueError(f"cells and seeds make {runs:,} runs; at most {MOST_RUNS:,} are allowed")

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ablations.record import Kind, Outcome, Tag
 from analysis.database import StoredRun
-from analysis.runs import StudyRuns
+from analysis.runs import StudyError, StudyRuns
 
 MANIFEST = "manifest.json"
+RUN = ["run_key", "run_id", "cell", "seed", "outcome"]
 WRITERS = ("numpy", "scipy", "pandas", "matplotlib", "seaborn")
 
 
@@ -38,7 +39,6 @@ def planned(runs: StudyRuns) -> dict[str, Any]:
     versions = sorted(
         column for column in map(str, frame) if column.startswith("version.") or column == "mlflow.source.git.commit"
     )
-    keep = ["run_key", "run_id", "cell", "seed", "outcome"]
     return {
         "study": plan.study,
         "schema": plan.schema,
@@ -50,7 +50,7 @@ def planned(runs: StudyRuns) -> dict[str, Any]:
         "versions": {column: sorted(frame[column].dropna().unique()) for column in versions},
         "planned": len(frame),
         "outcomes": frame["outcome"].value_counts().sort_index().to_dict(),
-        "runs": json.loads(frame[keep].to_json(orient="records")),
+        "runs": json.loads(frame[RUN].to_json(orient="records")),
     }
 
 
@@ -104,6 +104,55 @@ def writers() -> dict[str, str]:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of a report.
+
+    Raises:
+        StudyError: there is none, or it is by another version.
+    """
+    path = folder / MANIFEST
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise StudyError(f"no report in {folder}: {error}; write one with analysis.report --out {folder}") from error
+    if not _is_manifest(document):
+        raise StudyError(f"{path} is by another version, which kept no hashes, or was edited: write the report again")
+    return document
+
+
+def _is_manifest(document: object) -> TypeGuard[dict[str, Any]]:
+    if not isinstance(document, dict) or not _has_runs(document) or not _has_runs(document.get("search", {"runs": []})):
+        return False
+    forms = {"study": str, "files": dict, "allow_mixed": list, "plan_digest": str}
+    return all(isinstance(document.get(key), form) for key, form in forms.items()) and isinstance(
+        document.get("written_with", {}), dict
+    )
+
+
+def _has_runs(document: object) -> bool:
+    runs = document.get("runs") if isinstance(document, dict) else None
+    return isinstance(runs, list) and all(
+        isinstance(run, dict) and {*RUN} <= run.keys() and isinstance(run["run_key"], str) for run in runs
+    )
+
+
+def last_files(folder: Path) -> list[Path]:
+    """The files of the report that lies in a folder, of whatever version.
+
+    Raises:
+        StudyError: what lies there is no manifest.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return []
+    try:
+        files = json.loads(path.read_text(encoding="utf-8")).get("files", [])
+        names = [Path(name).name for name in files]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise StudyError(f"{path} is no manifest of a report: {error}; choose another folder with --out") from error
+    return [file for name in names if name and (file := folder / name).is_file()]
 
 
 def write(folder: Path, document: Mapping[str, Any], files: Iterable[Path]) -> Path:

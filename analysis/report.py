@@ -3,7 +3,6 @@
 python -m analysis.report --study loss --out paper/loss
 """
 
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -134,12 +133,10 @@ def _command(study: str, allowed: Sequence[str]) -> str:
 
 def _remove_last(folder: Path) -> None:
     """Remove what the last report wrote: this one may have fewer figures, and an old one must not pass for new."""
-    from analysis.manifest import MANIFEST
+    from analysis.manifest import last_files
 
-    path = folder / MANIFEST
-    if path.exists():
-        for name in json.loads(path.read_text(encoding="utf-8")).get("files", []):
-            (folder / Path(name).name).unlink(missing_ok=True)
+    for path in last_files(folder):
+        path.unlink()
 
 
 def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:

@@ -180,7 +180,7 @@ class Store:
     def _plan(self, study: str, run: StoredRun, file: str) -> Plan:
         """The plan that the run's tag names: of a copied store, the one beside it may be of another time."""
         texts = self._texts(run.run_id, file)
-        named = [text for text in texts if digest(json.loads(text)) == run.tags[DIGEST[file]]]
+        named = [text for text in texts if _digest(text) == run.tags[DIGEST[file]]]
         if not named:
             what = "is not the one that the store names; was another copy of the store run?" if texts else "is gone."
             raise StudyError(f"study '{study}': its {file} {what} Run its matrix again")
@@ -205,8 +205,16 @@ def refusals(uri: str) -> Iterator[None]:
     """What a store answers when it cannot be read, as one message."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise StudyError(redact(f"the store {uri} cannot be read: {error}")) from error
+
+
+def _digest(text: str) -> str | None:
+    """Of a plan; None of what is none, such as a file that was torn."""
+    try:
+        return digest(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _server(uri: str) -> Reader:

@@ -3,10 +3,9 @@
 python -m analysis.verify paper/loss
 """
 
-import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -62,30 +61,16 @@ def verify(folder: Path, uri: str) -> "tuple[str, Agreement]":
     """
     from analysis import report
     from analysis.agreement import Report, compare
+    from analysis.manifest import read
     from analysis.runs import Store
 
-    written = Report(folder, _manifest(folder))
+    written = Report(folder, read(folder))
     store = Store(uri)
     runs = store.load(written.manifest["study"])
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
         report.write(store, runs, again, written.manifest["allow_mixed"])
-        return store.uri, compare(written, Report(again, _manifest(again)))
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    from analysis.manifest import MANIFEST
-    from analysis.runs import StudyError
-
-    path = folder / MANIFEST
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StudyError(f"no report in {folder}: {error}; write one with analysis.report --out {folder}") from error
-    needed = {"study", "runs", "files", "allow_mixed"}
-    if not isinstance(document, dict) or not needed <= document.keys() or not isinstance(document["files"], dict):
-        raise StudyError(f"{path} is by another version, which kept no hashes: write the report again")
-    return document
+        return store.uri, compare(written, Report(again, read(again)))
 
 
 if __name__ == "__main__":

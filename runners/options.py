@@ -27,7 +27,9 @@ RerunOption = Annotated[
 ]
 Retries = Annotated[int, typer.Option(min=0, max=1000, help="Further tries at a run that the machine broke.")]
 Executor = Annotated[ExecutorName, typer.Option(help="Ray Tune, or this process.")]
-Jobs = Annotated[int | None, typer.Option(min=1, max=100_000, help="Trials at once. [default: one a core]", show_default=False)]
+Jobs = Annotated[
+    int | None, typer.Option(min=1, max=100_000, help="Trials at once. [default: one a core]", show_default=False)
+]
 PackSize = Annotated[str, typer.Option(help="Runs trained as one computation: auto, off, or at most this many.")]
 GpusPerTrial = Annotated[float, typer.Option(min=0, help="Share of a GPU for each trial, where there is one.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join.", show_default=False)]

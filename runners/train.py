@@ -113,7 +113,10 @@ def _require_folder(folder: Path) -> None:
     """Before anything is trained; the folder itself is made by the report."""
     from ablations.problems import MatrixError
 
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise MatrixError(f"--out {folder}: {error.strerror}; choose another folder") from error
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise MatrixError(f"--out {folder}: cannot write to {there}; choose another folder")
 

@@ -59,7 +59,7 @@ class Archive:
                 found = [info.filename for info in archive.infolist() if info.filename.endswith(SUFFIX)]
         except UNREADABLE as error:
             raise self._unreadable(error) from error
-        self.names = sorted(name.removesuffix(SUFFIX) for name in found)
+        self.names = [name.removesuffix(SUFFIX) for name in found]
 
     def read(self, name: str) -> NDArray[Any]:
         """One array.
@@ -86,7 +86,7 @@ class Archive:
         with warnings.catch_warnings(action="error"):  # numpy guesses what Python 2 meant
             shape, _, dtype = HEADERS[version](stream)
         if dtype.hasobject:
-            raise ValueError("it holds Python objects, which are not unpickled; save numbers")
+            raise ValueError("Object arrays cannot be loaded, as nothing is unpickled; save numbers")
         declared, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
         if declared != there or min(shape, default=0) < 0:
             raise DataError(

@@ -46,7 +46,6 @@ class Dataset:
             DataError: for the first rule that is broken.
         """
         n = len(self.label)
-        self._require(n > 0, "it has no utterances")
         rows: dict[str, NDArray[Any]] = {"speaker": self.speaker, "split": self.split, **self.features}
         for key, array in rows.items():
             self._require(len(array) == n, f"'{key}' has {len(array)} rows, 'label' has {n}; they must agree")
@@ -58,9 +57,12 @@ class Dataset:
             self._require(
                 not len(bad), f"'{key}' has NaN or infinity in {len(bad)} rows, the first is {bad.min(initial=n)}"
             )
+        self._require(n > 0, "it has no utterances")
         self._require(bool((self.length > 0).all()), "'length' has a dialogue without utterances")
         # Compared one by one first: a sum of numbers that large may come round to any other.
-        self._require(int(self.length.max(initial=0)) <= n, f"'length' has {self.length.max(initial=0)}, 'label' has {n} rows")
+        self._require(
+            int(self.length.max(initial=0)) <= n, f"'length' has {self.length.max(initial=0)}, 'label' has {n} rows"
+        )
         self._require(int(self.length.sum()) == n, f"'length' sums to {self.length.sum()}, 'label' has {n} rows")
         self._require(int(self.speaker.min(initial=0)) >= 0, "'speaker' has a negative number")
         most = int(self.speaker.max(initial=0))
@@ -79,7 +81,7 @@ class Dataset:
         classes = len(self.label_names)
         named = [name for name in self.label_names if 0 < len(name) <= LONGEST_NAME and "/" not in name]
         named = [name for name in named if name.isprintable()]
-        rule = f"are empty, equal, longer than {LONGEST_NAME}, or have a '/' or control characters"
+        rule = f"are empty, equal, or have a '/', control characters or more than {LONGEST_NAME} characters"
         self._require(0 < len(set(named)) == classes, f"'label_names' {self.label_names} {rule}")
         if self.multi_label:
             fits = self.label.shape == (len(self.label), classes)

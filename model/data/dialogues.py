@@ -53,7 +53,7 @@ class Dialogue:
     def _label(self, i: int, value: object) -> int:
         if not isinstance(value, INTEGERS) or not 0 <= value < MOST_CLASSES:
             rule = f"it must be a class index from 0 to {MOST_CLASSES - 1}"
-            self.refuse(f"label of utterance {i} is {described(value)}; {rule}")
+            self.refuse(f"label of utterance {i} is {_described(value)}; {rule}")
         return int(value)
 
     @property
@@ -87,7 +87,7 @@ class Dialogue:
 
     def _no_speaker(self, i: int, value: object) -> NoReturn:
         rule = "it must be 'M' or 'F', or a one-hot row such as [0, 1, 0]"
-        self.refuse(f"speaker of utterance {i} is {described(value)}; {rule}")
+        self.refuse(f"speaker of utterance {i} is {_described(value)}; {rule}")
 
     def rows(self, key: str) -> NDArray[np.float32]:
         """(n, d) features of a modality; a number too large for float32 becomes infinity.
@@ -109,7 +109,7 @@ class Dialogue:
         flat = isinstance(row, list | tuple) and all(issubclass(kind, NUMBERS) for kind in {type(x) for x in row})
         array = np.array(row) if flat else row
         if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "fiu":
-            self.refuse(f"'{key}' of utterance {i} is {described(row)}; it must be a row of numbers")
+            self.refuse(f"'{key}' of utterance {i} is {_described(row)}; it must be a row of numbers")
         return array
 
     def _aligned(self, key: str, value: object) -> list[object]:
@@ -123,7 +123,7 @@ class Dialogue:
             return list(value)
         items = _items(value)
         if items is None:
-            self.refuse(f"'{key}' is {described(value)}; it must be a list or an array with an entry an utterance")
+            self.refuse(f"'{key}' is {_described(value)}; it must be a list or an array with an entry an utterance")
         return items
 
     def refuse(self, message: str) -> NoReturn:
@@ -146,8 +146,7 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, int) and value.bit_length() <= 64)
 
 
-def described(value: object) -> str:
-    """A value in a message, shortened."""
+def _described(value: object) -> str:
     if isinstance(value, np.ndarray) and value.ndim > 1:
         return f"an array of shape {value.shape}"
     if isinstance(value, int) and value.bit_length() > 64:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from model.base import DataError, distinct
 from model.data.dataset import SPLITS, Dataset
-from model.data.dialogues import Dialogue, dataset, described, is_id
+from model.data.dialogues import Dialogue, dataset, is_id
 from model.data.file import DataFile
 from model.data.unpickle import Sample, unpickle
 
@@ -80,6 +80,8 @@ def _dialogue(file: str, place: str, split: int, sample: Sample) -> Dialogue:
     if missing:
         raise DataError(f"{file}: {place} has no {', '.join(missing)}; it has {', '.join(has) or 'nothing'}.")
     if not is_id(has["vid"]):
-        raise DataError(f"{file}: {place} has a vid that is {described(has['vid'])}, not a string or integer.")
+        raise DataError(
+            f"{file}: {place} has a vid that is a {type(has['vid']).__name__}, not a string or integer of 64 bits."
+        )
     features = {key: has[attribute] for key, attribute in MODALITIES.items() if attribute in has}
     return Dialogue(f"{file}: dialogue {has['vid']!r:.80}", split, has["label"], has["speaker"], features)

@@ -14,7 +14,6 @@ from model.data.dataset import MOST_CLASSES, Dataset
 from model.data.file import DataFile
 
 
-
 class Npz(DataFile):
     """Arrays of an .npz file, read without unpickling.
 
@@ -43,7 +42,7 @@ class Npz(DataFile):
         required = (*self.features, "label", "length", "speaker", self.split)
         missing = [key for key in required if key not in archive.names]
         if missing:
-            has = ", ".join(archive.names) or "nothing"
+            has = ", ".join(sorted(archive.names)) or "nothing"
             raise DataError(f"{archive.path}: no array {', '.join(missing)}; the file has {has}.")
         return {key: archive.read(key) for key in (*required, "label_names") if key in archive.names}
 

@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.base import DataError
 from model.data import joyful_pickle, mmgcn_pickle
+from model.data.archive import Archive
 from model.data.dataset import Dataset
 from model.data.dialogues import Dialogue, classes, dataset, known_names, stacked
-from model.data.npz import UNREADABLE, Npz
+from model.data.file import is_there
+from model.data.npz import Npz
 from model.data.unpickle import unpickle
 
 ANNOTATIONS = ("label", "length", "speaker")
@@ -79,7 +78,8 @@ def _error(read: Callable[[], object]) -> str | None:
 
 
 def _npz(path: Path) -> Summary:
-    arrays = _arrays(path)
+    archive = Archive(path)
+    arrays = {name: archive.read(name) for name in archive.names}
     n = arrays["label"].shape[:1] if "label" in arrays else ()
     rows = {key: array for key, array in arrays.items() if array.shape[:1] == n and key not in ANNOTATIONS}
     features = tuple(key for key, array in rows.items() if array.ndim == 2 and array.dtype.kind in "fiu")
@@ -91,12 +91,3 @@ def _npz(path: Path) -> Summary:
     config = Npz(path=str(path), features=features, split=splits[0] if splits else "split")
     notes = [f"{key} can be the split, too." for key in splits[1:]]
     return Summary({"kind": "npz"} | config.model_dump(mode="json"), config.load(), notes)
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            members = {key: file[key] for key in file.files}
-    except UNREADABLE as error:
-        raise DataError(f"{path} cannot be read as .npz: {error}.") from error
-    return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}

@@ -2,8 +2,8 @@
 
 A pickle is a program: it names functions and calls them. Here each name is looked up in ``ALLOWED`` alone, where
 stands a function of this file that makes an array, a scalar or a container out of checked arguments. So neither numpy's
-own unpickling nor anything else that the file could name is reached. A place in the memo that would use up the memory is
-refused before; what is not defended against is a file that is made to nest or hash without end.
+own unpickling nor anything else that the file could name is reached. A place in the memo that would use up the
+memory is refused before; what is not defended against is a file that is made to nest or hash without end.
 """
 
 import copyreg
