@@ -1,6 +1,6 @@
 """Kills a study at random moments, and looks whether anything was lost or done twice.
 
-    python -m benchmarks.torture [KILLS]
+    python -m benchmarks.torture [KILLS] [SEED]
 
 Each time a study of 24 runs is started in a store of its own, its driver or a random process of a trial is killed with
 SIGKILL at a random moment, and the command is given again. At the end there must be 24 finished runs, one for each run
@@ -35,7 +35,7 @@ factors:
   loss.encoder_weight: [0.05, 0.1, 0.5]
 seeds: 4
 """
-SEED = 0
+NOTHING = "nothing"
 PATIENCE = 60.0  # seconds for what is left of a killed driver to end by itself
 METRICS = """
 SELECT t.value, m.key, m.step, m.value, m.is_nan FROM runs r
@@ -52,7 +52,7 @@ class Blow:
     """One kill and what came of it.
 
     Attributes:
-        victim: what was killed; "nothing" if the study had ended.
+        victim: what was killed; NOTHING if the study had ended or trained nothing.
         seconds: after the start.
         finished: runs that the store had then.
         tried: runs that the store has in the end, whatever became of them.
@@ -66,7 +66,7 @@ class Blow:
     faults: tuple[str, ...]
 
 
-def start(folder: Path, arguments: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
+def start(folder: Path) -> "subprocess.Popen[bytes]":
     """The command, on the store in a folder."""
     command = [
         sys.executable,
@@ -79,9 +79,7 @@ def start(folder: Path, arguments: tuple[str, ...] = ()) -> "subprocess.Popen[by
     ]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--checkpoint-every", "1", *arguments], stdout=log, stderr=log, env=environment
-        )
+        return subprocess.Popen([*command, "--checkpoint-every", "1"], stdout=log, stderr=log, env=environment)
 
 
 def uri(folder: Path) -> str:
@@ -124,25 +122,24 @@ def strike(folder: Path, after: float, driver: bool, undisturbed: Values) -> Blo
     time.sleep(after)
     family = leader.children(recursive=True) if study.poll() is None else []
     victims = [leader] if driver else [p for p in family if _trains(p)]
-    victim = "nothing"
+    victim = NOTHING
     if study.poll() is None and victims:
         victim = "the driver" if driver else "a worker"
         with contextlib.suppress(psutil.NoSuchProcess):
-            random.Random(after).choice(victims).kill()  # noqa: S311  (no cryptography)
+            random.Random(after).choice(victims).kill()
     finished = len(ledger.read(uri(folder), STUDY).done())
     study.wait()
     # What a dead driver leaves of Ray ends by itself; it may not disturb the next one.
     psutil.wait_procs(family, timeout=PATIENCE)
-    for command in range(2 if victim == "a worker" else 1):
-        code = start(folder, ("--rerun", "failed") if command else ()).wait()
+    code = start(folder).wait()
     runs = ledger.read(uri(folder), STUDY)
     faults = _faults(runs, code, values(folder), undisturbed)
     return Blow(victim, after, finished, sum(Tag.RUN_KEY in run.tags for run in runs.runs), tuple(faults))
 
 
 def _trains(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return process.name().startswith("ray::") or (process.cmdline() or [""])[0].startswith("ray::")
+    with contextlib.suppress(psutil.Error, IndexError):
+        return bool(process.cmdline()[0].startswith("ray::"))
     return False
 
 
@@ -160,7 +157,7 @@ def _faults(runs: ledger.Ledger, code: int, found: Values, undisturbed: Values) 
 def main() -> int:
     """Print a line for each kill and a summary; returns the exit code."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 30
-    chance = random.Random(SEED)  # noqa: S311  (no cryptography)
+    chance = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         template = empty_store(root)
@@ -172,13 +169,16 @@ def main() -> int:
         seconds = time.perf_counter() - began
         undisturbed = values(folder)
         print(f"undisturbed: {len({key for key, _, _ in undisturbed})} runs in {seconds:.0f} s", flush=True)
-        blows = []
-        for i in range(kills):
-            folder = new_store(root / str(i), template, matrix())
+        blows: list[Blow] = []
+        number = 0
+        while len(blows) < kills:
+            folder = new_store(root / str(number := number + 1), template, matrix())
             blow = strike(folder, chance.uniform(0, seconds), chance.random() < 0.5, undisturbed)
+            if blow.victim == NOTHING and not blow.faults:
+                continue  # it had ended: another moment
             result = "; ".join(blow.faults) or "as undisturbed"
             print(
-                f"{i + 1:2}  {blow.victim:10} after {blow.seconds:4.1f} s, {blow.finished:2} finished, "
+                f"{len(blows) + 1:2}  {blow.victim:10} after {blow.seconds:4.1f} s, {blow.finished:2} finished, "
                 f"{blow.tried} tried: {result}",
                 flush=True,
             )
