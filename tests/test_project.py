@@ -53,6 +53,19 @@ def readme_commands() -> list[str]:
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
+@pytest.mark.parametrize("block", re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL))
+def test_what_is_said_of_clusters_is_valid_shell(block: str, tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in block.replace("\\\n", " ").splitlines():
+        if "runners.ablate" in line:
+            options = re.findall(r"--[a-z-]+", line)
+            known = subprocess.run(
+                [sys.executable, "-m", "runners.ablate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+            assert [option for option in options if option not in known] == []
+
+
 def test_the_readme_has_the_two_commands() -> None:
     assert {"make ablate", "make test"} <= set(readme_commands())
 
