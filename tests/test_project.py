@@ -1,6 +1,7 @@
 """The project's own files agree with one another."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.model.pickles import joyful_bytes, joyful_dialogues, write
+from tests.runners.conftest import SMOKE, run
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -110,12 +112,29 @@ def test_runs_by_hand_of_the_readme_run(command: str, tmp_path: Path) -> None:
     assert "| gate " in done.stdout
 
 
+def test_upkeep_commands_of_the_readme_run_in_their_order(tmp_path: Path) -> None:
+    uri = run(tmp_path, SMOKE.replace("study: tiny", "study: loss")).uri
+    commands = [c for c in readme_commands() if c.startswith("python -m runners.store")]
+    assert [shlex.split(c)[3] for c in commands] == ["check", "gc", "export", "import"]
+    for command in commands:
+        arguments = shlex.split(command)[1:]
+        if "--tracking-uri" not in arguments:
+            arguments += ["--tracking-uri", uri]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere" / "mlflow.db").is_file()
+
+
 def test_every_command_of_the_readme_is_tested() -> None:
     tested = (
         *(
             "make ",
             "python -m runners.ablate",
             "python -m runners.train",
+            "python -m runners.store",
             "python -m analysis.report --study loss",
             "python -m analysis.across --studies presets,presets_mosi,presets_meld",
             "python -m analysis.verify paper/loss",

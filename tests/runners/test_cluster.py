@@ -77,7 +77,8 @@ def test_a_study_survives_the_loss_of_a_node(cluster: Cluster, tmp_path: Path) -
     assert 1 <= sum(Tag.RETRIED in run.tags for run in known.runs) <= 2
     (tmp_path / "quiet").mkdir()
     quiet = start(tmp_path / "quiet", STUDY, "--executor", "inprocess", "--pack", "off")
-    assert quiet.wait() == 0
+    quiet.communicate()
+    assert quiet.returncode == 0
     assert scores(uri(tmp_path)) == scores(uri(tmp_path / "quiet"))
 
 

@@ -17,8 +17,9 @@ def test_a_killed_driver_or_worker_loses_nothing_and_doubles_nothing(tmp_path: P
     assert start(quiet).wait() == 0, (quiet / "log.txt").read_text()
     undisturbed = values(quiet)
     assert len({key for key, _, _ in undisturbed}) == 12
-    blow = strike(new_store(tmp_path / "driver", template, TEXT), 7.0, True, undisturbed)
-    assert blow.faults == ()
+    driver = strike(new_store(tmp_path / "driver", template, TEXT), 7.0, True, undisturbed)
+    worker = strike(new_store(tmp_path / "worker", template, TEXT), 9.0, False, undisturbed)
+    assert (driver.faults, worker.faults) == ((), ())
 
 
 def test_the_check_sees_what_is_lost(tmp_path: Path) -> None:
