@@ -5,7 +5,6 @@ import functools
 import io
 import os
 import queue
-import socket
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ablations.record import Outcome, RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
+from runners.executors.reachable import require_reachable
 from runners.planner import Pack, RunSpec
 from runners.retries import WORKER_DIED
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from model.data.file import DataFile
 
 MESSAGE, SCORE, PACK = "message", "score", "pack"
-REACH_SECONDS = 5.0
 THREAD_SECONDS = 10.0
 ROOT = Path(__file__).parents[2]
 SHIPPED = ("ablations", "model", "runners")
@@ -96,7 +95,7 @@ class RayTune:
             ExecutorError: it cannot be started or reached.
         """
         if self.address:
-            _require_reachable(self.address)
+            require_reachable(self.address)
         cpus = None if self.address else self.limit
         try:
             # "local": a cluster that RAY_ADDRESS or the last `ray start` names is joined only when asked for.
@@ -249,16 +248,6 @@ def _trial(
 
     with contextlib.suppress(Interrupted):
         trial.run_pack(kind.pack(config), share, report, checkpoints, load)
-
-
-def _require_reachable(address: str) -> None:
-    """Ray itself tries for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if host and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), REACH_SECONDS).close()
-        except OSError as error:
-            raise ExecutorError(f"no Ray cluster answers at --address {address}: {error}") from error
 
 
 class _Inbox(Callback):
