@@ -7,18 +7,17 @@ import os
 import queue
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ablations.record import Outcome, RunRecord
+from ablations.record import RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
 from runners.executors.reachable import require_reachable
 from runners.planner import Pack, RunSpec
-from runners.retries import WORKER_DIED
+from runners.retries import WORKER_DIED, lost
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
 # its own, nor its state more than once an hour.
@@ -285,18 +284,4 @@ class _Inbox(Callback):
         died = f"\n{WORKER_DIED}: the worker process died" if isinstance(error, RayActorError | None) else ""
         for spec in self.pack(trial.config).runs:
             if spec.run_key not in self.reported:
-                self.messages.put((spec, _lost(spec.run_key, f"{error or ''}{died}")))
-
-
-def _lost(run_key: str, error: str) -> RunRecord:
-    return RunRecord(
-        run_key=run_key,
-        outcome=Outcome.FAILED,
-        history=(),
-        final={},
-        predictions=None,
-        error=error,
-        started=time.time(),
-        duration=0.0,
-        environment={},
-    )
+                self.messages.put((spec, lost(spec.run_key, f"{error or ''}{died}")))
