@@ -8,7 +8,7 @@ PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: ablate studies report ui test test-slow benchmark gpu-check clean
+.PHONY: ablate studies report ui test test-slow torture benchmark gpu-check clean
 
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
@@ -40,6 +40,9 @@ test: .venv/installed          ## lint, types, import contracts, tests
 test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
 	$(BIN)/pytest -m slow
 
+torture: .venv/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (20 minutes)
+	$(BIN)/python -m benchmarks.torture 30
+
 benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.fusion
@@ -50,6 +53,7 @@ benchmark: .venv/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.study
 	$(BIN)/python -m benchmarks.calibration
 	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.many_runs
 
 # Needs torch (2.11 or later), torch-geometric, numpy, scikit-learn and pydantic, no more: PYTHON=python3 make gpu-check
 gpu-check:                     ## packs against single runs on this machine's GPU: the same results, and how much faster

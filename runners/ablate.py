@@ -70,7 +70,8 @@ def main(
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots(), selection)
         terms = Terms(placement.largest, retries, command=_repeated(context, study))
-        driver = Driver(uri, placement.executor(uri, plan.study), Console(stderr=True), terms, selection)
+        executor_ = placement.executor(uri, plan.study, planner.files(study, plan))
+        driver = Driver(uri, executor_, Console(stderr=True), terms, selection)
         failed = driver.bring_up_to_date(study, plan)
     except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from ablations.record import Kind, Plan, Tag, digest, sqlite_path
@@ -67,36 +66,14 @@ class Driver:
         """
         self.selection.check(study, plan)
         interruption = Interruption(self.grace)
-        with interruption.caught(), self._only_driver(plan.study), self.executor.checkpoints.in_use():
+        path = sqlite_path(self.uri)
+        alone = store.only_driver(path, plan.study) if path else contextlib.nullcontext()
+        with interruption.caught(), alone, self.executor.checkpoints.in_use():
             return _Study(self, study, plan, interruption).bring_up_to_date()
 
     def say(self, text: str) -> None:
         """Tell the user."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    @contextlib.contextmanager
-    def _only_driver(self, study: str) -> Iterator[None]:
-        """Hold the study's lock beside an SQLite store; the kernel frees it when the process dies."""
-        path = sqlite_path(self.uri)
-        if path is None:
-            yield
-            return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{path}.{study}.lock", timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise store.StoreError(
-                f"another driver is running the study '{study}' on {path}; wait for it or stop it"
-            ) from error
-        except OSError as error:
-            raise store.StoreError(
-                f"the store {path} cannot be written: {error}; choose another with --tracking-uri"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 class _Study:

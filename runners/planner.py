@@ -12,6 +12,7 @@ from ablations.study import Study
 from model.base import DataError
 from model.config import SEVERAL_LABELS, RunConfig
 from model.data import Dataset
+from model.data.file import DataFile
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
@@ -69,6 +70,13 @@ def make_plan(study: Study) -> Plan:
         code_digest=code_digest(),
         stopping=study.matrix.stopping(),
     )
+
+
+def files(study: Study, plan: Plan) -> dict[str, DataFile]:
+    """By digest the data sets of a study that are files."""
+    digests = {cell.cell_id: cell.data_digest for cell in plan.cells}
+    data = {digests[cell.cell_id]: cell.config.data for cell in study.cells}
+    return {key: file for key, file in data.items() if isinstance(file, DataFile)}
 
 
 def _check_names(dataset: Dataset) -> None:

@@ -5,8 +5,9 @@ next time is a worker that died, memory or a device that was lacking, and what t
 """
 
 import builtins
+import time
 
-from ablations.record import RunRecord
+from ablations.record import Outcome, RunRecord
 
 WORKER_DIED = "WorkerDied"
 MEMORY_AND_DEVICE = {"MemoryError", "OutOfMemoryError", "AcceleratorError"}
@@ -18,3 +19,18 @@ def helps(record: RunRecord) -> bool:
     error = getattr(builtins, name, None)
     system = isinstance(error, type) and issubclass(error, OSError)
     return name == WORKER_DIED or name in MEMORY_AND_DEVICE or system
+
+
+def lost(run_key: str, error: str) -> RunRecord:
+    """The record of a run whose worker died before it could tell."""
+    return RunRecord(
+        run_key=run_key,
+        outcome=Outcome.FAILED,
+        history=(),
+        final={},
+        predictions=None,
+        error=error,
+        started=time.time(),
+        duration=0.0,
+        environment={},
+    )

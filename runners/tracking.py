@@ -229,10 +229,13 @@ class Tracker:
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     def _artifacts(self, run_id: str, files: Mapping[str, str]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, text in files.items():
-                (Path(folder) / name).write_text(text, encoding="utf-8")
-            self.client.log_artifacts(run_id, folder)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, text in files.items():
+                    (Path(folder) / name).write_text(text, encoding="utf-8")
+                self.client.log_artifacts(run_id, folder)
+        except OSError as error:
+            raise StoreError(f"the files of run {run_id} cannot be written: {error}") from error
 
 
 def study_note(plan: Plan, text: str) -> str:

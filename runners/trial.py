@@ -31,7 +31,39 @@ PROGRESS_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-def run_pack(pack: Pack, share: float, report: Callable[[Message], None], checkpoints: Checkpoints = OFF) -> None:
+Load = Callable[[DataConfig, str], Dataset]
+
+
+@functools.lru_cache(maxsize=2)
+def load(config: DataConfig, digest: str) -> Dataset:
+    """A data set as it is trained on, from where its configuration says.
+
+    Raises:
+        DataError: it cannot be read, or is not the one of this digest.
+    """
+    return checked(config.load(), digest)
+
+
+def checked(dataset: Dataset, digest: str) -> Dataset:
+    """The data set as it is trained on, if it is the one of the digest.
+
+    Raises:
+        DataError: it is not.
+    """
+    if dataset.digest != digest:
+        raise DataError(
+            f"{dataset.name} has changed since the study was planned: digest {dataset.digest}, not {digest}."
+        )
+    return dataset.standardised()
+
+
+def run_pack(
+    pack: Pack,
+    share: float,
+    report: Callable[[Message], None],
+    checkpoints: Checkpoints = OFF,
+    load: Load = load,
+) -> None:
     """Train the runs of the pack and report the record of each; long runs report their progress in between.
 
     Runs of one seed that differ only inside the loss are trained as one batched computation. If they do not fit in the
@@ -42,6 +74,7 @@ def run_pack(pack: Pack, share: float, report: Callable[[Message], None], checkp
         share: of the device that this process may use.
         report: called with each message.
         checkpoints: that are kept, and gone on from.
+        load: gives the data set of a configuration and digest.
 
     Raises:
         Interrupted: the driver asks for the end; see ``Checkpoints``.
@@ -53,17 +86,23 @@ def run_pack(pack: Pack, share: float, report: Callable[[Message], None], checkp
     for spec in pack.runs:
         together.setdefault((spec.seed, spec.config.pack_key()), []).append(spec)
     for (_, key), specs in together.items():
-        _run(specs, capacity(key, device, share), report, checkpoints)
+        _run(specs, capacity(key, device, share), report, checkpoints, load)
 
 
-def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], None], checkpoints: Checkpoints) -> None:
+def _run(
+    specs: Sequence[RunSpec],
+    room: Capacity,
+    report: Callable[[Message], None],
+    checkpoints: Checkpoints,
+    load: Load,
+) -> None:
     reporters = [_Reporter(spec, report) for spec in specs]
     waiting = [reporters]
     while waiting:
         part = waiting.pop(0)
         started, clock = time.time(), time.perf_counter()
         # The next try is made outside of the handler: the error holds all that the last one had allocated.
-        error = _attempt(part, room, started, checkpoints)
+        error = _attempt(part, room, started, checkpoints, load)
         if error is None:
             continue
         if room.device.type == "cuda":
@@ -80,7 +119,9 @@ def _run(specs: Sequence[RunSpec], room: Capacity, report: Callable[[Message], N
         report(_record(spec, fit, None, (started, seconds), _environment(room.device), error))
 
 
-def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float, checkpoints: Checkpoints) -> str | None:
+def _attempt(
+    part: "Sequence[_Reporter]", room: Capacity, started: float, checkpoints: Checkpoints, load: Load
+) -> str | None:
     """Train runs together and report their records; returns None.
 
     If that raises, returns the traceback and reports none; if they would not fit, the same with an empty text.
@@ -89,7 +130,7 @@ def _attempt(part: "Sequence[_Reporter]", room: Capacity, started: float, checkp
     if room.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        dataset = _dataset(specs[0].config.data, specs[0].data_digest)
+        dataset = load(specs[0].config.data, specs[0].data_digest)
         if len(specs) > 1 and len(specs) > room.runs(specs[0].config, dataset):
             return ""
         for reporter in part:
@@ -155,16 +196,6 @@ class _Reporter:
         if len(self.history) > self.sent and time.monotonic() - self.sent_at > PROGRESS_SECONDS:
             self.report(Progress(self.spec.run_key, self.started, self.sent, tuple(self.history[self.sent :])))
             self.sent, self.sent_at = len(self.history), time.monotonic()
-
-
-@functools.lru_cache(maxsize=2)
-def _dataset(config: DataConfig, digest: str) -> Dataset:
-    dataset = config.load()
-    if dataset.digest != digest:
-        raise DataError(
-            f"{dataset.name} has changed since the study was planned: digest {dataset.digest}, not {digest}."
-        )
-    return dataset.standardised()
 
 
 def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:

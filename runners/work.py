@@ -64,6 +64,7 @@ class Work:
             self.former.setdefault(run.tags[Tag.RUN_KEY], []).append(run.run_id)
         self.tries: Counter[str] = Counter()
         self.begun: set[str] = set()
+        self.together: dict[str, tuple[str, ...]] = {}
         self.left: dict[str, RunSpec] = {}
 
     def run(self, runs: Sequence[RunSpec], view: ProgressView) -> None:
@@ -119,21 +120,31 @@ class Work:
     def _packs(self, view: ProgressView) -> Iterator[Pack]:
         """What this driver runs next; each is claimed when it is asked for."""
         slots = Slots(self.executor.jobs, self.executor.gpu, self.terms.largest)
-        begun = self.executor.checkpoints.groups(self.left.keys())
+        new = {key: run for key, run in self.left.items() if not self.tries[key]}
+        begun = self.executor.checkpoints.groups(new.keys())
         if begun:
             view.say(f"{len(set().union(*begun))} runs go on from checkpoints")
-        packs = make_packs([run for key, run in self.left.items() if not self.tries[key]], slots, begun)
-        # Of a pack that broke a worker, one run may be the cause.
-        packs += [Pack((run,)) for key, run in self.left.items() if self.tries[key]]
-        for pack in packs:
+        for pack in [*make_packs(list(new.values()), slots, begun), *self._repeated()]:
             if self.interruption.stopping:
                 return
             taken = self.tracker.shares.take([run.run_key for run in pack.runs])
             self._settle(taken.ended, view)
             runs = tuple(self.left.pop(run.run_key) for run in pack.runs if run.run_key in taken.runs)
             if runs:
-                self.begun |= {run.run_key for run in runs}
+                keys = tuple(run.run_key for run in runs)
+                self.begun |= set(keys)
+                self.together |= dict.fromkeys(keys, keys)
                 yield Pack(runs)
+
+    def _repeated(self) -> list[Pack]:
+        """What is tried again: first together, as it was, for the same bits; then alone, as one may be the cause."""
+        packs: dict[tuple[str, ...], Pack] = {}
+        for key in (key for key in self.left if self.tries[key]):
+            group = self.together.get(key, (key,))
+            if any(other not in self.left or self.tries[other] != 1 for other in group):
+                group = (key,)
+            packs[group] = Pack(tuple(self.left[other] for other in group))
+        return list(packs.values())
 
     def _others(self, view: ProgressView) -> bool:
         """Whether something came of what other drivers run."""
@@ -154,7 +165,9 @@ class Work:
 
     def _again(self, record: RunRecord) -> bool:
         """Whether the run is tried again."""
-        over = self.interruption.stopping or self.tries[record.run_key] >= self.terms.retries
+        # A pack is one more try: the last one is without the others.
+        most = self.terms.retries + (self.terms.retries > 0 and len(self.together.get(record.run_key, ())) > 1)
+        over = self.interruption.stopping or self.tries[record.run_key] >= most
         return record.outcome is Outcome.FAILED and not over and retries.helps(record)
 
     def _keep(self, spec: RunSpec, message: Message, view: ProgressView) -> None:

@@ -1,6 +1,7 @@
 """The project's own files agree with one another."""
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests.model.pickles import joyful_bytes, joyful_dialogues, write
+from tests.runners.conftest import SMOKE, run
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,6 +53,19 @@ def test_conda_and_make_install_the_same() -> None:
 def readme_commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("block", re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "cluster.md").read_text(), re.DOTALL))
+def test_what_is_said_of_clusters_is_valid_shell(block: str, tmp_path: Path) -> None:
+    done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in block.replace("\\\n", " ").splitlines():
+        if "runners.ablate" in line:
+            options = re.findall(r"--[a-z-]+", line)
+            known = subprocess.run(
+                [sys.executable, "-m", "runners.ablate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+            assert [option for option in options if option not in known] == []
 
 
 def test_the_readme_has_the_two_commands() -> None:
@@ -97,12 +112,29 @@ def test_runs_by_hand_of_the_readme_run(command: str, tmp_path: Path) -> None:
     assert "| gate " in done.stdout
 
 
+def test_upkeep_commands_of_the_readme_run_in_their_order(tmp_path: Path) -> None:
+    uri = run(tmp_path, SMOKE.replace("study: tiny", "study: loss")).uri
+    commands = [c for c in readme_commands() if c.startswith("python -m runners.store")]
+    assert [shlex.split(c)[3] for c in commands] == ["check", "gc", "export", "import"]
+    for command in commands:
+        arguments = shlex.split(command)[1:]
+        if "--tracking-uri" not in arguments:
+            arguments += ["--tracking-uri", uri]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "elsewhere" / "mlflow.db").is_file()
+
+
 def test_every_command_of_the_readme_is_tested() -> None:
     tested = (
         *(
             "make ",
             "python -m runners.ablate",
             "python -m runners.train",
+            "python -m runners.store",
             "python -m analysis.report --study loss",
             "python -m analysis.across --studies presets,presets_mosi,presets_meld",
             "python -m analysis.verify paper/loss",

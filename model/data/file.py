@@ -1,11 +1,13 @@
 """What the data sets share that are read from a file."""
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
 from model.base import Config, DataError
+from model.data.dataset import Dataset
 
 
 def _absolute(path: str) -> str:
@@ -25,6 +27,14 @@ class DataFile(Config):
     """A data set in one file."""
 
     path: Annotated[str, AfterValidator(_absolute)]
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Read and check the file.
+
+        Raises:
+            DataError: it is missing, cannot be read or breaks a rule of ``Dataset``.
+        """
 
     def identity(self) -> dict[str, Any]:
         """What identifies the data in a cell: the file's name without its folder, so that a file may move."""

@@ -1,22 +1,23 @@
 """Runs packs as trials of Ray Tune, on this machine or on a cluster. The only file that imports Ray."""
 
 import contextlib
+import functools
 import io
 import os
 import queue
-import socket
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from ablations.record import Outcome, RunRecord
+from ablations.record import RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
+from runners.executors.reachable import require_reachable
 from runners.planner import Pack, RunSpec
-from runners.retries import WORKER_DIED
+from runners.retries import WORKER_DIED, lost
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
 # its own, nor its state more than once an hour.
@@ -37,16 +38,26 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+if TYPE_CHECKING:
+    from model.data import DataConfig, Dataset
+    from model.data.file import DataFile
+
 MESSAGE, SCORE, PACK = "message", "score", "pack"
-REACH_SECONDS = 5.0
 THREAD_SECONDS = 10.0
+ROOT = Path(__file__).parents[2]
+SHIPPED = ("ablations", "model", "runners")
 
 
 class RayTune:
     """Each pack is one trial; worker processes stay warm from one trial to the next."""
 
     def __init__(
-        self, jobs: int | None, address: str | None, gpus_per_trial: float, checkpoints: Checkpoints = OFF
+        self,
+        jobs: int | None,
+        address: str | None,
+        gpus_per_trial: float,
+        checkpoints: Checkpoints = OFF,
+        files: "Mapping[str, DataFile] | None" = None,
     ) -> None:
         """Configure.
 
@@ -55,7 +66,10 @@ class RayTune:
             address: of a running cluster; None starts Ray on this machine for the time of the study.
             gpus_per_trial: share of a GPU that a trial asks for where there is one.
             checkpoints: that the trials keep.
+            files: by digest the data sets that are files: a cluster gets them from this machine.
         """
+        self.files = files or {}
+        self.shared: dict[str, Any] = {}
         self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
         self.points: _Points | None = None
@@ -80,14 +94,17 @@ class RayTune:
             ExecutorError: it cannot be started or reached.
         """
         if self.address:
-            _require_reachable(self.address)
+            require_reachable(self.address)
         cpus = None if self.address else self.limit
         try:
             # "local": a cluster that RAY_ADDRESS or the last `ray start` names is joined only when asked for.
             ray.init(
                 self.address or "local", num_cpus=cpus, include_dashboard=None if self.address else False,
                 log_to_driver=False, logging_level="ERROR",
+                # A cluster runs the code that is here, whatever is installed there.
+                runtime_env={"py_modules": [str(ROOT / name) for name in SHIPPED]} if self.address else None,
             )  # fmt: skip
+            self.shared = {key: ray.put(file.load()) for key, file in self.files.items()} if self.address else {}
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ExecutorError(
                 f"Ray cannot be started or joined ({self.address or 'this machine'}): {error}"
@@ -131,7 +148,9 @@ class RayTune:
         inbox = _Inbox(kind.pack)
         gpus = self.gpus_per_trial if self.gpu else 0
         share = min(1.0, gpus) if gpus else 1 / self.jobs
-        trainable = tune.with_parameters(_trial, kind=kind, share=share, checkpoints=self.checkpoints)
+        trainable = tune.with_parameters(
+            _trial, kind=kind, share=share, checkpoints=self.checkpoints, shared=self.shared
+        )
         # Tune prints a banner even where it is told to be silent.
         silent = contextlib.redirect_stdout(io.StringIO())
         with tempfile.TemporaryDirectory(prefix="ablate-") as folder, silent:
@@ -203,8 +222,18 @@ class _Points(OptunaSearch):
         return Searcher.FINISHED if self.over else super().suggest(trial_id)
 
 
-def _trial(config: dict[str, Any], kind: _Kind, share: float, checkpoints: Checkpoints) -> None:
-    from runners.trial import run_pack
+@functools.lru_cache(maxsize=2)
+def _fetch(reference: Any, digest: str) -> "Dataset":
+    """A data set from the cluster's memory, once for each process."""
+    from runners.trial import checked
+
+    return checked(ray.get(reference), digest)
+
+
+def _trial(
+    config: dict[str, Any], kind: _Kind, share: float, checkpoints: Checkpoints, shared: Mapping[str, Any]
+) -> None:
+    from runners import trial
 
     records: list[RunRecord] = []
 
@@ -213,18 +242,11 @@ def _trial(config: dict[str, Any], kind: _Kind, share: float, checkpoints: Check
             records.append(message)
         tune.report({MESSAGE: message, SCORE: kind.score(records)})
 
+    def load(data: "DataConfig", digest: str) -> "Dataset":
+        return _fetch(shared[digest], digest) if digest in shared else trial.load(data, digest)
+
     with contextlib.suppress(Interrupted):
-        run_pack(kind.pack(config), share, report, checkpoints)
-
-
-def _require_reachable(address: str) -> None:
-    """Ray itself tries for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if host and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), REACH_SECONDS).close()
-        except OSError as error:
-            raise ExecutorError(f"no Ray cluster answers at --address {address}: {error}") from error
+        trial.run_pack(kind.pack(config), share, report, checkpoints, load)
 
 
 class _Inbox(Callback):
@@ -262,18 +284,4 @@ class _Inbox(Callback):
         died = f"\n{WORKER_DIED}: the worker process died" if isinstance(error, RayActorError | None) else ""
         for spec in self.pack(trial.config).runs:
             if spec.run_key not in self.reported:
-                self.messages.put((spec, _lost(spec.run_key, f"{error or ''}{died}")))
-
-
-def _lost(run_key: str, error: str) -> RunRecord:
-    return RunRecord(
-        run_key=run_key,
-        outcome=Outcome.FAILED,
-        history=(),
-        final={},
-        predictions=None,
-        error=error,
-        started=time.time(),
-        duration=0.0,
-        environment={},
-    )
+                self.messages.put((spec, lost(spec.run_key, f"{error or ''}{died}")))

@@ -18,6 +18,8 @@ from runners.executors import Message, Progress
 from runners.executors.inprocess import InProcess
 from runners.planner import Pack
 from runners.terms import Terms
+from runners.trial import Load
+from runners.trial import load as load_data
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = Patience(beat=0.3, dead=3.0, poll=0.1)
@@ -57,11 +59,17 @@ def until(there: Callable[[], object]) -> None:
 def _hanging(hang: Path) -> None:
     run_pack = trial.run_pack
 
-    def hangs(pack: Pack, share: float, report: Callable[[Message], None], checkpoints: Checkpoints = OFF) -> None:
+    def hangs(
+        pack: Pack,
+        share: float,
+        report: Callable[[Message], None],
+        checkpoints: Checkpoints = OFF,
+        load: Load = load_data,
+    ) -> None:
         for spec in pack.runs:
             report(Progress(spec.run_key, time.time(), 0, ({"train/loss/total": 1.0},)))
         until(hang.exists)
-        run_pack(pack, share, report, checkpoints)
+        run_pack(pack, share, report, checkpoints, load)
 
     trial.run_pack = hangs
 

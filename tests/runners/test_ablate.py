@@ -139,7 +139,7 @@ def test_a_file_that_changes_during_the_study_fails_the_run(folder: Path, monkey
 
     rng = np.random.default_rng(0)
     matrix = bad_data(folder, text=rng.normal(size=(3, 2)))
-    trial._dataset.cache_clear()
+    trial.load.cache_clear()
     run_pack = trial.run_pack
 
     def later(*arguments: Any) -> None:

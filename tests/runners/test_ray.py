@@ -46,7 +46,7 @@ def scores(uri: str) -> dict[str, tuple[float, ...]]:
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tiny")
     assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.CELL}'")
+    runs = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.CELL}' and status = 'FINISHED'")
     names = ("test/weighted_f1", "train/loss/total", "best/epoch")
     return {run.data.tags[Tag.RUN_KEY]: tuple(run.data.metrics[name] for name in names) for run in runs}
 

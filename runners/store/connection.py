@@ -15,6 +15,10 @@ from filelock import FileLock
 from ablations.credentials import redact
 from ablations.record import SQLITE, Tag, sqlite_path
 from ablations.uri import UriError, check_uri
+from runners.store.database import changing
+from runners.store.errors import StoreError
+from runners.store.relocation import relocate
+from runners.store.schema import upgrade
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,9 +26,7 @@ if TYPE_CHECKING:
 CREATION_SECONDS = 120
 CREATION_PAUSE = 1.0
 
-
-class StoreError(RuntimeError):
-    """The store cannot be used; the message says where it is and why."""
+log = logging.getLogger(__name__)
 
 
 def absolute(uri: str) -> str:
@@ -55,11 +57,14 @@ def connect(uri: str) -> "MlflowClient":
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs, it raises as well
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     path = sqlite_path(uri)
     if path:
         _create(path)
         _require_writable(path)
+        upgrade(path)
+        relocate(path)
     with refusals(uri):
         return _open(uri)
 
@@ -119,7 +124,7 @@ def supersede(client: "MlflowClient", run_id: str) -> None:
 
 def _require_writable(path: Path) -> None:
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=60)) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=60)) as connection:
             # The lock alone is given for a file that may only be read; the write is never committed.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE ablation_probe (x)")
@@ -140,17 +145,16 @@ def _create(path: Path) -> None:
             if not path.exists():
                 with tempfile.TemporaryDirectory(dir=path.parent) as folder:
                     new = Path(folder) / path.name
-                    _initialise(new)
+                    _initialise(new, path.parent / "artifacts")
                     new.rename(path)
     except OSError as error:
         raise StoreError(f"the store {path} cannot be created: {error}; choose another with --tracking-uri") from error
 
 
-def _initialise(path: Path) -> None:
+def _initialise(path: Path, artifacts: Path) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    store = SqlAlchemyStore(f"{SQLITE}{path}", str(path.parent))
+    store = SqlAlchemyStore(f"{SQLITE}{path}", artifacts.as_uri())
     store.engine.dispose()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -161,6 +165,8 @@ def analyze(uri: str) -> None:
     """Gather the statistics with which SQLite plans queries: at 10,000 runs the UI sorts in 0.4 s instead of 7 s."""
     path = sqlite_path(uri)
     if path:
-        with sqlite3.connect(path, timeout=60) as connection:
-            connection.execute("ANALYZE")
-        connection.close()
+        try:
+            with changing(path) as connection:
+                connection.execute("ANALYZE")
+        except StoreError as error:
+            log.warning("no statistics were gathered: %s", error)  # nothing depends on them

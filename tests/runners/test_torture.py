@@ -1,0 +1,33 @@
+"""A study whose processes are killed ends as one that nobody disturbed; ``make torture`` does it 30 times."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.torture import empty_store, matrix, new_store, start, strike, values
+
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
+
+TEXT = matrix(dialogues=30, epochs=8).replace("seeds: 4", "seeds: 2")
+
+
+def test_a_killed_driver_or_worker_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    template = empty_store(tmp_path)
+    quiet = new_store(tmp_path / "quiet", template, TEXT)
+    assert start(quiet).wait() == 0, (quiet / "log.txt").read_text()
+    undisturbed = values(quiet)
+    assert len({key for key, _, _ in undisturbed}) == 12
+    driver = strike(new_store(tmp_path / "driver", template, TEXT), 7.0, True, undisturbed)
+    worker = strike(new_store(tmp_path / "worker", template, TEXT), 9.0, False, undisturbed)
+    assert (driver.faults, worker.faults) == ((), ())
+
+
+def test_the_check_sees_what_is_lost(tmp_path: Path) -> None:
+    template = empty_store(tmp_path)
+    folder = new_store(tmp_path / "one", template, TEXT.replace("seeds: 2", "seeds: 1"))
+    assert start(folder).wait() == 0
+    more = values(folder) | {("other", "train/loss/total", 0): (1.0, False)}
+    blow = strike(folder, 0.0, False, more)
+    assert blow.victim == "nothing"
+    assert "other is not finished" in blow.faults
+    assert "the metrics of other differ" in blow.faults
