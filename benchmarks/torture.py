@@ -4,9 +4,9 @@
 
 Each time a study of 24 runs is started in a store of its own, its driver or a random process of a trial is killed with
 SIGKILL at a random moment, and the command is given again. At the end there must be 24 finished runs, one for each run
-key, with the metrics and the history of a study that nobody disturbed. Exit code 1 if not. Equal is to the bit, but if
-the kill falls between the first and the last run of a pack that are written: then the rest is trained without the first,
-and differs by the rounding of float32.
+key, with the metrics and the history of a study that nobody disturbed. Exit code 1 if not. Equal is to the bit, but
+if the kill falls between the first and the last run of a pack that are written: then the rest is trained without the
+first, and differs by the rounding of float32.
 """
 
 import contextlib

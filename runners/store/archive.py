@@ -1,11 +1,14 @@
 """A study as one file: a zip of a small database and the runs' files, written from and read into an SQLite store."""
 
 import contextlib
+import lzma
 import os
 import shutil
 import sqlite3
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +21,18 @@ from runners.store.faults import studies
 from runners.store.lock import only_driver
 from runners.store.relocation import folder, recorded
 
+# What zipfile raises for a damaged file; RuntimeError: encrypted, or of an unknown compression.
+UNREADABLE = (
+    OSError,
+    KeyError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 DATABASE, FILES = "study.db", "artifacts"
 RUNS = """
 SELECT run_uuid FROM main.runs
@@ -122,7 +137,9 @@ def bring(source: Path, uri: str) -> Imported:
             path = require_file(uri)
             with only_driver(path, study):
                 return _bring(archive, part, path, str(study))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except StoreError:
+        raise
+    except UNREADABLE as error:
         raise StoreError(f"{source} is no archive of a study, or cannot be read: {error}") from error
 
 
