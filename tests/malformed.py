@@ -64,13 +64,13 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
 @st.composite
 def documents(draw: st.DrawFn, valid: dict[str, Any]) -> Any:
     """A document with one to three places changed, removed, renamed or added."""
-    changed = copy.deepcopy(valid)
+    changed: Any = copy.deepcopy(valid)
     for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         places = [path for path in paths(changed) if path]
         if not places:
             return draw(JUNK)
         *above, last = draw(st.sampled_from(places))
-        parent = changed
+        parent: Any = changed
         for key in above:
             parent = parent[key]
         change = draw(st.sampled_from(["replace", "remove", "rename", "add"]))

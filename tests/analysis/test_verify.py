@@ -121,9 +121,12 @@ def test_seeds_that_were_added_are_named(written: Path, tmp_path: Path) -> None:
     [
         (None, "no report in"),
         ("{", "no report in"),
-        ("[]", "is by another version, which kept no hashes: write the report again"),
+        ("[]", "is by another version, which kept no hashes, or was edited: write the report again"),
         (json.dumps({"study": "tiny", "runs": [], "files": ["cells.csv"]}), "write the report again"),
-        (json.dumps({"study": "x", "runs": [], "files": {}, "allow_mixed": []}), "no study 'x' in the store"),
+        (
+            json.dumps({"study": "x", "runs": [], "files": {}, "allow_mixed": [], "plan_digest": ""}),
+            "no study 'x' in the store",
+        ),
     ],
 )
 def test_what_is_no_report_is_refused(store: Store, tmp_path: Path, manifest: str | None, message: str) -> None:

@@ -142,7 +142,9 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> No
 def test_an_npz_that_cannot_be_used_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     refused(npz(path, label=None), f"{path}: no (N, d) array of numbers with as many rows as 'label'; the file has te")
-    refused(npz(path, text=np.array([{}] * 8)), f"{path} cannot be read as .npz: Object arrays cannot be loaded")
+    refused(
+        npz(path, text=np.array([{}] * 8)), f"'text' of {path} cannot be read as .npz: Object arrays cannot be loaded"
+    )
     refused(npz(path, split=None, other=None), f"{path}: no array split; the file has audio, duration, label")
     refused(npz(path, speaker=None), f"{path}: no array speaker; the file has audio")
     refused(npz(path, text=np.full((8, 3), np.nan)), "data.npz: 'text' has NaN or infinity in 8 rows, the first is 0.")

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import typer
 import yaml
-from click.testing import Result
 from hypothesis import event, given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -61,7 +60,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def accepted(app: typer.Typer, arguments: list[str], folder: Path) -> bool:
     """Whether a command takes its input; asserts that it refuses it as it should, and writes nothing either way."""
     before = contents(folder)
-    result: Result = CliRunner().invoke(app, arguments)
+    result = CliRunner().invoke(app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
     assert result.exit_code in (0, 2), result.output
     assert "Traceback" not in result.output
