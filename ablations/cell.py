@@ -52,7 +52,9 @@ def differences(config: RunConfig) -> list[str]:
 
 
 def short_name(config: RunConfig, path: str) -> str:
-    """The short title that a configuration declares for a field, or the field's name."""
+    """The short title that a configuration declares for a field, or the field's name; of tied ones, of each."""
+    if "+" in path:
+        return "+".join(short_name(config, tied) for tied in path.split("+"))
     *parents, name = path.split(".")
     holder: Any = config
     for parent in parents:
@@ -83,12 +85,12 @@ def named(config: RunConfig, change: Mapping[str, Any], factors: Mapping[str, Se
         change: the level of each factor, by path.
         factors: all levels of the factors whose levels may be mappings, by path.
     """
-    levels = {path: _level(config, path, factors.get(path, ()), level) for path, level in change.items()}
+    levels = {path: level_label(config, path, factors.get(path, ()), level) for path, level in change.items()}
     words = (levels[path] if isinstance(level, dict) else label(config, path, level) for path, level in change.items())
     return Cell(config, " ".join(words), levels)
 
 
-def _level(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
+def level_label(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
     """Label of a level; kinds that occur once speak for themselves, others with the settings that are written."""
     if not isinstance(level, dict):
         return label(config, path, level).rpartition("=")[2]

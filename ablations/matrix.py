@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
+from ablations.designs import Designs, Grid, Searched
 from ablations.record import Metric, Stopping
 from model.base import Config
 
@@ -102,38 +103,52 @@ SeedsConfig = Annotated[
     | Annotated[UntilDecided, Tag("rule")],
     Discriminator(_form_of_seeds),
 ]
-PARTS = {"grid": ("factors",), "cells": ("cells",), "search": ("search", "factors")}
+Parts = Annotated[
+    Annotated[dict[str, dict[str, Level]], Tag("switches")] | Annotated[tuple[str, ...], Tag("names")],
+    Discriminator(lambda parts: "switches" if isinstance(parts, dict) else "names"),
+]
 
 
 class Matrix(Config):
     """A study: what is varied, against which baseline, measured how, with how many seeds.
 
-    ``base`` holds differences to the defaults. With design ``grid`` the cells are all combinations of the levels of
-    ``factors``; with ``cells`` they are written out in ``cells``, each a name and its dotted settings; with ``search``
-    they are the baseline and the winner of a search over ``factors``, on seeds that the search has not seen.
-    ``baseline`` is ``base``, the name of one of ``cells``, or a mapping of dotted settings; it must be one of the
-    cells, or in the space of the search.
+    ``base`` holds differences to the defaults. ``design`` says which cells there are: see ``ablations.designs``; those
+    of several designs are united. ``factors`` are settings with their levels, ``tied`` lists of factors that change
+    together. A factor below another, as ``loss.classification.gamma`` below ``loss.classification``, is for the kinds
+    that have it. ``parts`` are what ``leave_one_out`` and ``add_one_in`` switch off: names of those that the model
+    declares (``model.parts``), or a mapping from names to dotted settings; by default all of the model. ``cells`` are
+    written out, each a name and its dotted settings. Cells that match one of ``exclude`` are left out
+    (``ablations.exclusion``). ``baseline`` is ``base``, the name of one of ``cells``, or a mapping of dotted settings;
+    it must be one of the cells, or in the space of the search. ``include`` names another matrix, whose keys count where
+    this one has none (``ablations.includes``).
     """
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     base: dict[str, Any] = Field(default_factory=dict)
     baseline: str | dict[str, Level] = "base"
     metric: MetricConfig = MetricConfig()
-    design: Literal["grid", "cells", "search"] = "grid"
+    design: Designs = (Grid(),)
     search: SearchConfig | None = None
     factors: dict[str, Factor] = Field(default_factory=dict)
+    tied: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
+    parts: Parts = ()
     cells: dict[str, dict[str, Level]] = Field(default_factory=dict)
+    exclude: tuple[Annotated[dict[str, Level], Field(min_length=1)], ...] = ()
     seeds: SeedsConfig
 
     @model_validator(mode="after")
-    def _design_has_its_part(self) -> "Matrix":
-        parts = PARTS[self.design]
-        for needed in parts:
-            if not getattr(self, needed):
-                raise ValueError(f"design '{self.design}' needs '{needed}'")
-        for other in ("factors", "cells", "search"):
-            if getattr(self, other) and other not in parts:
-                raise ValueError(f"design '{self.design}' has no '{other}'")
+    def _designs_have_their_parts(self) -> "Matrix":
+        kinds = [design.kind for design in self.design]
+        if self.searched and len(kinds) > 1:
+            raise ValueError(f"design 'search' stands alone, got {', '.join(kinds)}")
+        for design in self.design:
+            for needed in design.needs:
+                if needed != "parts" and not getattr(self, needed):
+                    raise ValueError(f"design '{design.kind}' needs '{needed}'")
+        used = {part for design in self.design for part in design.needs}
+        for other in ("factors", "cells", "search", "parts"):
+            if getattr(self, other) and other not in used:
+                raise ValueError(f"design '{', '.join(kinds)}' has no '{other}'")
         if isinstance(self.seeds, tuple) and len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
         return self
@@ -141,15 +156,18 @@ class Matrix(Config):
     @model_validator(mode="after")
     def _is_of_a_possible_size(self) -> "Matrix":
         levels = (2 if isinstance(factor, Range) else len(factor) for factor in self.factors.values())
-        combined = math.prod(levels) if self.factors else len(self.cells)
-        if combined > MOST_CELLS:
-            raise ValueError(
-                f"the factors have {combined:,} combinations of levels; at most {MOST_CELLS:,} are allowed"
-            )
-        runs = (1 if self.search else combined) * len(self.seed_list())
-        if runs > MOST_RUNS:
-            raise ValueError(f"cells and seeds make {runs:,} runs; at most {MOST_RUNS:,} are allowed")
+        if any(design == Grid() for design in self.design) and not self.tied:
+            combined = math.prod(levels)
+            if combined > MOST_CELLS:
+                raise ValueError(
+                    f"the factors have {combined:,} combinations of levels; at most {MOST_CELLS:,} are allowed"
+                )
         return self
+
+    @property
+    def searched(self) -> bool:
+        """Whether the cells are the baseline and the winner of a search."""
+        return any(isinstance(design, Searched) for design in self.design)
 
     def seed_list(self) -> tuple[int, ...]:
         """The seeds, of a rule all that it allows; a number N means 0 to N-1."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ablations import designs
 from ablations.cell import Cell, cell_id, named
+from ablations.designs.grid import combinations
 from ablations.matrix import Range, SearchConfig
 from ablations.record import canonical
 from ablations.settings import Settings, applied, at, resolved
@@ -49,7 +49,8 @@ class Search:
 
     def corners(self) -> tuple[Cell, ...]:
         """The cells of all combinations of levels and ends of ranges: the whole space where there is no range."""
-        return tuple(self.cell(point) for point in designs.grid(ends(self.space)))
+        levels = [[{path: level} for level in levels] for path, levels in ends(self.space).items()]
+        return tuple(self.cell(point) for point in combinations(levels))
 
     def point(self, config: RunConfig) -> Point | None:
         """The point of a configuration; None if it is not in the space."""

@@ -9,16 +9,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ablations import designs, settings, yaml_lines
-from ablations.cell import Cell, cell_id, named, short_name
-from ablations.matrix import Matrix, Range, UntilDecided
-from ablations.problems import MatrixError, message_of, path_of
+from ablations import designs, includes, settings
+from ablations.cell import Cell, cell_id, short_name
+from ablations.checks import Checks
+from ablations.designs.grid import combinations
+from ablations.designs.space import Axis, Change, Draft, Space
+from ablations.matrix import MOST_CELLS, MOST_RUNS, Matrix, Range
+from ablations.overrides import OPTION, override
+from ablations.problems import MatrixError, message_of, nearest, path_of
 from ablations.record import RESERVED
+from ablations.resolution import Cells, Made, Resolver, equal_levels, has_level, unite
 from ablations.search import Search, ends
 from ablations.settings import Settings
 from model.config import RunConfig
+from model.parts import switches
 
-OVERRIDE = "--set"
 MOST_SEEDS = 30  # of --until-decided
 
 
@@ -28,6 +33,8 @@ class Study:
 
     The text is that of the file, after a comment for what the command line changed. With a ``search`` the baseline is
     the only cell until the winner is known.
+
+    ``notes`` say in words what became of combinations that are no cell of their own.
     """
 
     matrix: Matrix
@@ -36,6 +43,7 @@ class Study:
     seeds: tuple[int, ...]
     text: str
     search: Search | None = None
+    notes: tuple[str, ...] = ()
 
     def factors(self) -> dict[str, str]:
         """Short name of each factor by path; the path itself where it is taken: by another factor, or by a column."""
@@ -74,45 +82,43 @@ class _Reader:
     def __init__(self, path: Path, overrides: Sequence[str]) -> None:
         self.path = path
         self.overrides = dict(override(text) for text in overrides)
-        try:
-            self.text = path.read_text(encoding="utf-8")
-            self.document = yaml_lines.parse(self.text)
-        except (yaml_lines.YamlError, UnicodeDecodeError, OSError) as error:
-            raise MatrixError("\n".join(f"{path}: {line}" for line in str(error).split("\n"))) from error
+        self.source = includes.read(path)
 
     def study(self, seeds: Sequence[int] | None, until_decided: bool) -> Study:
-        value = self.document.value
+        value = self.source.value
         if not isinstance(value, dict):
             raise MatrixError(
                 f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
             )
         given = value | self._seeds(value.get("seeds"), seeds, until_decided)
         try:
-            matrix = Matrix.model_validate_json(_json(given))
+            matrix = Matrix.model_validate_json(json.dumps(given))
         except ValidationError as error:
             raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
         self.base = settings.applied(settings.merged(settings.defaults(), matrix.base), self.overrides)
-        self._raise(self._problems({}, ()))
-        self._raise([*self._search_problems(matrix), *self._level_problems(matrix)])
-        cells = tuple(self._cells(matrix))
-        self._raise(list(self._same(cells)))
-        changed = [f"# {OVERRIDE} {key}={value}\n" for key, value in self.overrides.items()]
+        self.checks = Checks(self.source, self.base, self.overrides, OPTION)
+        _refuse(self.checks.of_base())
+        _refuse([*self.checks.of_search(matrix), *self.checks.of_ties(matrix), *self.checks.of_levels(matrix)])
+        changed = [f"# {OPTION} {key}={value}\n" for key, value in self.overrides.items()]
         changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
         changed += ["# --until-decided\n"] if until_decided else []
-        text = "".join([*changed, self.text])
+        text = "".join([*changed, self.source.text])
         if matrix.search:
             search = Search(matrix.search, matrix.factors, self.base)
+            for corner in combinations([[{path: end} for end in f] for path, f in ends(matrix.factors).items()]):
+                _refuse(self._spelled(self.checks.of_change(corner, ("factors",)), corner))
             baseline = self._searched_baseline(matrix, search)
             return Study(matrix, (baseline,), baseline, matrix.seed_list(), text, search)
-        return Study(matrix, cells, self._baseline(matrix, cells), matrix.seed_list(), text)
+        found, notes = self._cells(matrix)
+        return Study(matrix, found, self._baseline(matrix, found), matrix.seed_list(), text, None, notes)
 
     def _seeds(self, written: Any, seeds: Sequence[int] | None, until_decided: bool) -> dict[str, Any]:
         """What the command line makes of the file's ``seeds``."""
         if isinstance(written, dict):
             if seeds is not None:
                 raise MatrixError(
-                    f"{self._line('seeds')}: seeds are added until the contrasts are decided; --seeds would fix their "
-                    f"number after looks at the results. Change min and max"
+                    f"{self.source.place('seeds')}: seeds are added until the contrasts are decided; --seeds would fix "
+                    f"their number after looks at the results. Change min and max"
                 )
             return {}
         wanted = written if seeds is None else list(seeds)
@@ -127,112 +133,142 @@ class _Reader:
     def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
         for detail in error.errors():
             path = path_of(detail, value)
-            yield f"{self.path}: line {self.document.line(path)}: {message_of(detail, path, Matrix, value)}"
+            yield f"{self.source.place(*path)}: {message_of(detail, path, Matrix, value)}"
 
-    def _raise(self, problems: Sequence[str]) -> None:
-        if problems:
-            raise MatrixError("\n".join(dict.fromkeys(problems)))
-
-    def _problems(self, change: Mapping[str, Any], place: tuple[str | int, ...]) -> list[str]:
-        """What is wrong with the base under a change that stands at ``place`` in the file."""
-        written = settings.applied(self.base, change)
+    def _cells(self, matrix: Matrix) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
+        """The cells, and in words what is none."""
+        space = self._space(matrix)
         try:
-            RunConfig.model_validate_json(_json(written))
-        except ValidationError as error:
-            details = [(detail, path_of(detail, written)) for detail in error.errors()]
-            return [
-                f"{self._where(path, place)}: {message_of(detail, path, RunConfig, written)}"
-                for detail, path in details
-            ]
-        return []
+            resolver = Resolver(self.base, space, matrix.design == (designs.Grid(),))
+        except ValidationError:
+            resolver = Resolver(self.base, space, whole=True)  # the baseline is no configuration, and refused later
+        made = [self._made(resolver, draft) for draft in self._drafts(matrix, space)]
+        _refuse(list(dict.fromkeys(self._equal_levels(matrix, space, made))))
+        _refuse(list(self._same(made)))
+        cells = unite(made, matrix.exclude)
+        return cells.cells, tuple(self._notes(matrix, made, cells))
 
-    def _where(self, path: tuple[str | int, ...], place: tuple[str | int, ...]) -> str:
-        if place:
-            return f"{self.path}: line {self.document.line(place)}"
-        dotted = ".".join(map(str, path))
-        given = [key for key in self.overrides if dotted.startswith(key) or key.startswith(dotted)]
-        return f"{OVERRIDE} {given[0]}" if given else f"{self.path}: line {self.document.line(('base', *path))}"
+    def _drafts(self, matrix: Matrix, space: Space) -> Sequence[Draft]:
+        found: list[Draft] = []
+        for number, design in enumerate(matrix.design):
+            try:
+                found += itertools.islice(design.drafts(space), MOST_CELLS + 1)
+            except ValueError as error:
+                raise MatrixError(f"{self.source.place('design', number)}: {error}") from error
+        runs = len(found) * len(matrix.seed_list())
+        if len(found) > MOST_CELLS or runs > MOST_RUNS:
+            raise MatrixError(
+                f"{self.source.place('design')}: {len(found):,} cells and their seeds make {runs:,} runs; at most "
+                f"{MOST_CELLS:,} cells and {MOST_RUNS:,} runs are allowed"
+            )
+        return found
 
-    def _search_problems(self, matrix: Matrix) -> Iterator[str]:
-        """What the form of the file alone does not tell, of a search and of ranges without one."""
-        search = matrix.search
-        if search and isinstance(matrix.seeds, UntilDecided):
-            yield f"{self._line('seeds')}: design 'search' needs a number or a list of seeds, not 'until: decided'"
-        ranges = [path for path, factor in matrix.factors.items() if isinstance(factor, Range)]
-        if search is None or search.method == "grid":
-            what = "method 'grid'" if search else f"design '{matrix.design}'"
-            for path in ranges:
-                yield f"{self._line('factors', path)}: factor '{path}' is a range; {what} needs a list of levels"
-        if search is None:
-            return
-        if search.method == "bayesian" and not ranges:
-            yield f"{self._line('search', 'method')}: method 'bayesian' needs a range; lists alone are a 'grid'"
-        for path in matrix.factors:
-            if path.partition(".")[0] == "data":
-                yield f"{self._line('factors', path)}: factor '{path}': scores on other data cannot be compared"
-        for seed in sorted({*search.seeds} & {*matrix.seed_list()}):
-            yield f"{self._line('search', 'seeds')}: search.seeds: {seed} is also one of 'seeds', which must be fresh"
+    def _space(self, matrix: Matrix) -> Space:
+        tied = {path: paths for paths in matrix.tied for path in paths}
+        lists = {path: levels for path, levels in matrix.factors.items() if not isinstance(levels, Range)}
+        groups = dict.fromkeys(tied.get(path, (path,)) for path in lists)
+        axes = [
+            Axis(
+                paths,
+                tuple(
+                    dict(zip(paths, level, strict=True)) for level in zip(*(lists[path] for path in paths), strict=True)
+                ),
+            )
+            for paths in groups
+        ]
+        config, change = self._wanted_baseline(matrix), self._baseline_change(matrix)
+        dump = config.model_dump(mode="json")
+        for design in matrix.design:
+            if isinstance(design, designs.Path):
+                axes += [
+                    Axis((path,), ({path: settings.at(dump, path)}, {path: value})) for path, value in design.to.items()
+                ]
+        first = tuple(
+            next((i for i, level in enumerate(axis.levels) if has_level(config, dump, level)), 0) for axis in axes
+        )
+        return Space(tuple(axes), self._parts(matrix, config), matrix.cells, change, first)
 
-    def _level_problems(self, matrix: Matrix) -> Iterator[str]:
-        for path, levels in matrix.factors.items():
-            if isinstance(levels, Range):
-                for end in ("low", "high"):
-                    yield from self._problems({path: getattr(levels, end)}, ("factors", path, end))
+    def _parts(self, matrix: Matrix, baseline: RunConfig) -> dict[str, Change]:
+        """What the designs switch off, if any does."""
+        if not any("parts" in design.needs for design in matrix.design):
+            return {}
+        if isinstance(matrix.parts, dict):
+            dump = baseline.model_dump(mode="json")
+            for name, off in matrix.parts.items():
+                at = ("parts", name)
+                _refuse(self.checks.of(settings.applied(dump, off), at))
+                if has_level(baseline, dump, off):
+                    raise MatrixError(f"{self.source.place(*at)}: part '{name}' is off in the baseline already")
+            return matrix.parts
+        known = switches(baseline)
+        for number, name in enumerate(matrix.parts):
+            if name not in known:
+                raise MatrixError(
+                    f"{self.source.place('parts', number)}: the baseline has no part '{name}'{nearest(name, known)}"
+                )
+        if not known:
+            raise MatrixError(f"{self.source.place('design')}: every part is off in the baseline already")
+        return {name: known[name] for name in matrix.parts or known}
+
+    def _made(self, resolver: Resolver, draft: Draft) -> Made:
+        change = {path: level for step in draft.steps for path, level in step.items()}
+        try:
+            return resolver.make(draft)
+        except ValidationError:
+            problems = self.checks.of(resolver.written(draft.steps)[0], ("factors",))
+            raise MatrixError("\n".join(self._spelled(problems, change))) from None
+
+    def _spelled(self, problems: Sequence[str], change: Change) -> list[str]:
+        return [f"{problem} (with {_spelled(change)})" for problem in problems]
+
+    def _equal_levels(self, matrix: Matrix, space: Space, made: Sequence[Made]) -> Iterator[str]:
+        for axis in space.axes:
+            if axis.paths[0] not in matrix.factors:
                 continue
-            found = [self._problems({path: level}, ("factors", path, i)) for i, level in enumerate(levels)]
-            yield from itertools.chain.from_iterable(found)
-            if not any(found):
-                yield from self._equal_levels(path, levels)
-        for name, change in matrix.cells.items():
-            yield from self._problems(change, ("cells", name))
-        if isinstance(matrix.baseline, dict):
-            yield from self._problems(matrix.baseline, ("baseline",))
+            for i, j in equal_levels(axis, made):
+                one, other = ([*axis.levels[k].values()] for k in (i, j))
+                both = f"the levels {_short(one)} and {_short(other)} are one configuration"
+                yield f"{self.source.place('factors', axis.paths[0], j)}: factor '{axis.name}': {both}"
 
-    def _equal_levels(self, path: str, levels: Sequence[Any]) -> Iterator[str]:
-        first: dict[str, int] = {}
-        for j, level in enumerate(levels):
-            i = first.setdefault(cell_id(self._config({path: level})), j)
-            if i != j:
-                line = self.document.line(("factors", path, j))
-                both = f"the levels {levels[i]!r} and {level!r} are one configuration"
-                yield f"{self.path}: line {line}: factor '{path}': {both}"
+    def _same(self, made: Sequence[Made]) -> Iterator[str]:
+        """Written cells that are one configuration."""
+        first: dict[str, Made] = {}
+        for one in made:
+            if one.draft.name:
+                other = first.setdefault(one.cell().cell_id, one)
+                if other is not one and other.name != one.name and one.name in self.source.value.get("cells", {}):
+                    yield f"{self.path}: the cells '{other.name}' and '{one.name}' are one configuration"
 
-    def _config(self, change: Mapping[str, Any]) -> RunConfig:
-        return settings.resolved(settings.applied(self.base, change))
+    def _notes(self, matrix: Matrix, made: Sequence[Made], cells: Cells) -> Iterator[str]:
+        for number, (predicate, count) in enumerate(zip(matrix.exclude, cells.excluded, strict=True)):
+            if not count:
+                raise MatrixError(f"{self.source.place('exclude', number)}: exclude: no cell is {_spelled(predicate)}")
+        if any(cells.excluded):
+            yield f"{len(made) - len(cells.cells) - cells.collapsed} combinations are excluded"
+        if cells.collapsed:
+            yield (
+                f"{cells.collapsed} combinations are a cell already: designs share it, or a factor has no effect in it"
+            )
 
-    def _cells(self, matrix: Matrix) -> Iterator[Cell]:
-        if matrix.design == "cells":
-            for name, change in matrix.cells.items():
-                yield Cell(self._config(change), name)
-            return
-        factors = ends(matrix.factors)
-        for change in designs.grid(factors):
-            problems = self._problems(change, ("factors",))
-            self._raise([f"{problem} (with {_spelled(change)})" for problem in problems])
-            yield named(self._config(change), change, factors)
-
-    def _same(self, cells: Sequence[Cell]) -> Iterator[str]:
-        first: dict[str, Cell] = {}
-        for cell in cells:
-            other = first.setdefault(cell.cell_id, cell)
-            if other is not cell:
-                yield f"{self.path}: the cells '{other.name}' and '{cell.name}' are one configuration"
+    def _baseline_change(self, matrix: Matrix) -> Change:
+        return matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
 
     def _wanted_baseline(self, matrix: Matrix) -> RunConfig:
-        change = matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
         if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
             known = ", ".join(["base", *matrix.cells])
-            raise MatrixError(f"{self._line('baseline')}: no cell '{matrix.baseline}'; the baseline is one of: {known}")
-        return self._config(change)
+            at = self.source.place("baseline")
+            raise MatrixError(f"{at}: no cell '{matrix.baseline}'; the baseline is one of: {known}")
+        return settings.resolved(settings.applied(self.base, self._baseline_change(matrix)))
 
     def _baseline(self, matrix: Matrix, cells: Sequence[Cell]) -> Cell:
         wanted = cell_id(self._wanted_baseline(matrix))
         for cell in cells:
             if cell.cell_id == wanted:
                 return cell
+        excluded = " that are not excluded" if matrix.exclude else ""
         raise MatrixError(
-            f"{self._line('baseline')}: the baseline ({wanted}) is none of the study's {len(cells)} cells; "
-            f"each of its settings must be a level of its factor"
+            f"{self.source.place('baseline')}: the baseline ({wanted}) is none of the study's {len(cells)} cells"
+            f"{excluded}; each of its settings must be a level of its factor"
         )
 
     def _searched_baseline(self, matrix: Matrix, search: Search) -> Cell:
@@ -240,33 +276,20 @@ class _Reader:
         point = search.point(wanted)
         if point is None:
             raise MatrixError(
-                f"{self._line('baseline')}: the baseline ({cell_id(wanted)}) is not in the space of the search; "
+                f"{self.source.place('baseline')}: the baseline ({cell_id(wanted)}) is not in the space of the search; "
                 f"each of its settings must be a level of its factor, or within its range"
             )
         return replace(search.cell(point), levels={}, point="")
 
-    def _line(self, *place: str | int) -> str:
-        return f"{self.path}: line {self.document.line(place)}"
+
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
+        raise MatrixError("\n".join(dict.fromkeys(problems)))
+
+
+def _short(level: Sequence[Any]) -> str:
+    return " and ".join(map(repr, level))
 
 
 def _spelled(change: Mapping[str, Any]) -> str:
     return ", ".join(f"{path}={json.dumps(level)}" for path, level in change.items())
-
-
-def _json(value: object) -> str:
-    return json.dumps(value)
-
-
-def override(text: str) -> tuple[str, Any]:
-    """Dotted path and YAML value of ``KEY=VALUE``, as ``--set`` gives it.
-
-    Raises:
-        MatrixError: it has another form.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise MatrixError(f"{OVERRIDE} {text}: write KEY=VALUE, for example --set training.epochs=20")
-    try:
-        return key.strip(), yaml_lines.parse(value).value
-    except yaml_lines.YamlError as error:
-        raise MatrixError(f"{OVERRIDE} {text}: the value is not YAML: {error}") from error

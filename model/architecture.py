@@ -70,7 +70,13 @@ class GRU(RecurrentSizes):
     kind: Literal["gru"] = "gru"
 
 
-Context = Transformer | LSTM | GRU
+class NoContext(Config):
+    """Each utterance by itself; what is around it enters through the graph alone."""
+
+    kind: Literal["none"] = "none"
+
+
+Context = Transformer | LSTM | GRU | NoContext
 
 
 class Graph(Config):

@@ -14,6 +14,8 @@ from model.schedule import Constant, Schedule
 
 SEVERAL_LABELS = ("micro_f1", "average_precision")
 
+BATCHED = ("transformer", "none")  # kinds of context
+
 Precision = Literal["fp32", "fp64", "tf32", "bf16"]
 
 
@@ -71,9 +73,13 @@ class RunConfig(Config):
         drawn = contrastive.model_dump(mode="json", exclude={"weight", "temperature"}) if contrastive.weight else None
         weighting = self.loss.weighting
         alike["loss"] = [self.loss.classification.multi_label, contrastive.kind, drawn, weighting.measures]
-        if not (weighting.packable and self.model.context.kind == "transformer"):
+        if not (weighting.packable and self.model.context.kind in BATCHED):
             alike["alone"] = self.loss.model_dump(mode="json")
         return json.dumps(alike, sort_keys=True)
+
+    def inert(self) -> tuple[str, ...]:
+        """Settings that the chosen kinds leave without effect."""
+        return () if self.model.fusion.gated else ("loss.gate_weight",)
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters a cell's identity: complete, defaults included, resources excluded."""

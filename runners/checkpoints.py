@@ -1,7 +1,8 @@
 """Where checkpoints are, and of which runs; a driver knows no more of them, and needs no torch.
 
 A folder has two files for each group of runs that are trained together: ``NAME.json`` with their keys, and ``NAME.pt``
-(``runners.checkpoint``).
+(``runners.checkpoint``). As the bits of a result depend on which runs are trained together, the driver keeps there also
+how it has divided its runs into packs, until all of them have ended.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from ablations.record import digest, sqlite_path
 
 UNFINISHED = ".tmp"
+DIVISION = "division"
 SECONDS = 60.0
 KEPT_SECONDS = 30 * 24 * 3600.0  # for a study that is not gone on with
 UNFINISHED_SECONDS = 600.0  # a trial of another driver may be writing
@@ -91,6 +93,29 @@ class Checkpoints:
         """Keys of the runs of each checkpoint of which all runs are among these."""
         return [group for _, group in self._groups() if set(group) <= set(keys)] if self.on else []
 
+    def divide(self, groups: Sequence[Sequence[str]]) -> None:
+        """Keep which runs are to be trained together; nothing is kept of none."""
+        if not self.on:
+            return
+        try:
+            if groups:
+                self._division.parent.mkdir(parents=True, exist_ok=True)
+                new = self._division.with_suffix(UNFINISHED)
+                new.write_text(json.dumps(groups), encoding="utf-8")
+                new.replace(self._division)
+            else:
+                self._division.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the division into packs cannot be kept: %s", error)
+
+    def division(self) -> list[tuple[str, ...]]:
+        """What was kept last."""
+        try:
+            groups = json.loads(self._division.read_text(encoding="utf-8")) if self.on else []
+        except (OSError, ValueError):  # there is none, or it is torn
+            return []
+        return [tuple(group) for group in groups]
+
     def drop(self, key: str) -> None:
         """Remove the checkpoints that have a run which has ended: its training was over, or is to begin anew."""
         for path, group in self._groups():
@@ -116,6 +141,11 @@ class Checkpoints:
 
     def _files(self, pattern: str) -> list[Path]:
         return sorted(self.folder.glob(pattern)) if self.folder else []
+
+    @property
+    def _division(self) -> Path:
+        assert self.folder is not None
+        return self.folder / DIVISION
 
     @property
     def _stop(self) -> Path:

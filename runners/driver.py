@@ -1,7 +1,7 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from runners.claims import Claims, new_driver
 from runners.executors import Executor
 from runners.interruption import Grace, Interruption
 from runners.ledger import Ledger
-from runners.planner import RunSpec
+from runners.planner import RunSpec, missing_runs
 from runners.progress import ProgressView
 from runners.search import Trials
 from runners.selection import Selection
@@ -139,7 +139,7 @@ class _Study:
             self.say(f"{plan.study}: {of} runs are in the store, nothing to run")
             return 0
         with executor if runs else contextlib.nullcontext(), self._work(plan, known) as work:
-            return self._execute(work, runs)
+            return self._execute(work, runs, lambda: missing_runs(study, plan, ()))
 
     def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
         """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
@@ -150,7 +150,7 @@ class _Study:
             return 0
         with executor if state.runs else contextlib.nullcontext(), self._work(plan, known) as work:
             while state.runs:
-                failed += self._execute(work, state.runs)
+                failed += self._execute(work, state.runs, lambda: missing_runs(study, plan, ()))
                 tried |= {run.run_key for run in state.runs}
                 state = rounds.read(self.uri, study, plan, jobs, tried)
                 work.tracker.keep_decisions(state.csv())
@@ -158,11 +158,11 @@ class _Study:
             work.tracker.keep_decisions(state.csv())
         return failed
 
-    def _execute(self, work: "Work", runs: Sequence[RunSpec]) -> int:
+    def _execute(self, work: "Work", runs: Sequence[RunSpec], done: Callable[[], Sequence[RunSpec]]) -> int:
         if not runs:
             return 0
         with ProgressView(self.driver.console, len(runs), self.executor.jobs) as view:
-            work.run(runs, view)
+            work.run(runs, view, done)
         return view.failed
 
     @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """What a study should hold, what of it is missing, and in which packs that is run."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -147,7 +147,12 @@ class Slots:
         return max(1, min(MOST_ON_GPU if self.gpu else MOST_ON_CORE, runs // (2 * self.jobs)))
 
 
-def make_packs(runs: Sequence[RunSpec], slots: Slots, begun: Iterable[Sequence[str]] = ()) -> list[Pack]:
+def make_packs(
+    runs: Sequence[RunSpec],
+    slots: Slots,
+    begun: Iterable[Sequence[str]] = (),
+    ended: Mapping[str, RunSpec] | None = None,
+) -> list[Pack]:
     """Runs of one seed that may be trained together, in packs of about the same size; else the order is kept.
 
     What the memory of a device has room for is known there alone: a trial divides a pack that is too large for it.
@@ -155,13 +160,16 @@ def make_packs(runs: Sequence[RunSpec], slots: Slots, begun: Iterable[Sequence[s
     Args:
         runs: in the order in which they are to be run.
         slots: where they are to be run.
-        begun: keys of runs whose training has begun together: they go on in the same packs, and first.
+        begun: keys of runs that were to be trained together: they are in the same packs again, and first.
+        ended: of these the runs that are not to be run any more, by key: they are trained once more with what is left
+            of their pack, for its sake.
     """
-    waiting = {run.run_key: run for run in runs}
+    waiting, ended = {run.run_key: run for run in runs}, ended or {}
     packs = []
     for keys in begun:
-        if waiting.keys() >= set(keys) and len(keys) <= (slots.largest or len(keys)):
-            packs.append(Pack(tuple(waiting.pop(key) for key in keys)))
+        left = waiting.keys() & set(keys)
+        if left and left | ended.keys() >= set(keys) and len(keys) <= (slots.largest or len(keys)):
+            packs.append(Pack(tuple(waiting.pop(key) if key in waiting else ended[key] for key in keys)))
     together: dict[tuple[int, str], list[RunSpec]] = {}
     for run in waiting.values():
         together.setdefault((run.seed, run.config.pack_key()), []).append(run)

@@ -123,7 +123,7 @@ def _require_folder(folder: Path) -> None:
 
 def _settings(given: dict[str, Any], overrides: list[str]) -> "list[Setting]":
     from ablations.by_hand import Setting
-    from ablations.study import override
+    from ablations.overrides import override
 
     gates = [Setting("--gate_reg_weight", "model.fusion.kind", "hierarchical")]
     options = [Setting(f"--{key} {value}", PATHS[key], _value(key, value)) for key, value in given.items()]
@@ -138,7 +138,7 @@ def _value(key: str, value: Any) -> Any:
     if key in KINDS:
         return {"kind": value}
     if key == "class_weight":
-        from ablations.study import override
+        from ablations.overrides import override
 
         return override(f"{key}={value}")[1]
     return value

@@ -66,19 +66,24 @@ class Work:
         self.begun: set[str] = set()
         self.together: dict[str, tuple[str, ...]] = {}
         self.left: dict[str, RunSpec] = {}
+        self.ended: dict[str, RunSpec] = {}
+        self.companions: set[str] = set()
 
-    def run(self, runs: Sequence[RunSpec], view: ProgressView) -> None:
+    def run(self, runs: Sequence[RunSpec], view: ProgressView, done: Callable[[], Sequence[RunSpec]] = list) -> None:
         """Run these, and wait for those that other drivers run.
 
         Args:
             runs: of which none has been finished.
             view: counts what comes of them.
+            done: runs of the plan, among them those that have been finished.
 
         Raises:
             StoreError: the store cannot be used.
             KeyboardInterrupt: it was interrupted.
         """
         self.left = {run.run_key: run for run in runs}
+        if any(not set(group) <= self.left.keys() for group in self.executor.checkpoints.division()):
+            self.ended |= {run.run_key: run for run in done() if run.run_key in self.former.keys() - self.left.keys()}
         with self._interruptible(view, lambda: len(self.begun)):
             while self.left and not self.interruption.stopping:
                 packs = self._packs(view)
@@ -88,6 +93,8 @@ class Work:
                 elif self.left and not self._others(view):
                     view.waits(f"waiting for {len(self.left)} runs of other drivers")
                     time.sleep(self.terms.patience.poll)
+        if not self.left:
+            self.executor.checkpoints.divide(())
 
     def explore(self, exploration: Exploration, view: ProgressView) -> None:
         """Run the trials of a search that are still to begin; errors as with ``run``."""
@@ -121,29 +128,41 @@ class Work:
         """What this driver runs next; each is claimed when it is asked for."""
         slots = Slots(self.executor.jobs, self.executor.gpu, self.terms.largest)
         new = {key: run for key, run in self.left.items() if not self.tries[key]}
-        begun = self.executor.checkpoints.groups(new.keys())
+        kept = self.executor.checkpoints
+        begun = kept.groups(new.keys())
         if begun:
             view.say(f"{len(set().union(*begun))} runs go on from checkpoints")
-        for pack in [*make_packs(list(new.values()), slots, begun), *self._repeated()]:
+        packs = [*make_packs(list(new.values()), slots, [*begun, *kept.division()], self.ended), *self._repeated()]
+        kept.divide([keys for pack in packs if len(keys := [run.run_key for run in pack.runs]) > 1])
+        for pack in packs:
             if self.interruption.stopping:
                 return
-            taken = self.tracker.shares.take([run.run_key for run in pack.runs])
+            wanted = [run.run_key for run in pack.runs if run.run_key in self.left]
+            taken = self.tracker.shares.take(wanted)
             self._settle(taken.ended, view)
-            runs = tuple(self.left.pop(run.run_key) for run in pack.runs if run.run_key in taken.runs)
-            if runs:
-                keys = tuple(run.run_key for run in runs)
-                self.begun |= set(keys)
-                self.together |= dict.fromkeys(keys, keys)
-                yield Pack(runs)
+            if taken.runs:
+                yield self._begin(pack, wanted, set(taken.runs))
+
+    def _begin(self, pack: Pack, wanted: Sequence[str], taken: set[str]) -> Pack:
+        """The runs of a pack that were taken; if these are all that is wanted of it, with those that have ended."""
+        whole = taken >= {*wanted}
+        runs = tuple(run for run in pack.runs if run.run_key in taken or (whole and run.run_key not in wanted))
+        self.companions = (self.companions | {run.run_key for run in runs}) - taken
+        keys = tuple(run.run_key for run in runs)
+        self.begun |= taken
+        self.together |= dict.fromkeys(taken, keys)
+        for key in taken:
+            del self.left[key]
+        return Pack(runs)
 
     def _repeated(self) -> list[Pack]:
         """What is tried again: first together, as it was, for the same bits; then alone, as one may be the cause."""
         packs: dict[tuple[str, ...], Pack] = {}
         for key in (key for key in self.left if self.tries[key]):
             group = self.together.get(key, (key,))
-            if any(other not in self.left or self.tries[other] != 1 for other in group):
+            if any(self.tries[other] != 1 if other in self.left else other not in self.ended for other in group):
                 group = (key,)
-            packs[group] = Pack(tuple(self.left[other] for other in group))
+            packs[group] = Pack(tuple(self.left.get(other) or self.ended[other] for other in group))
         return list(packs.values())
 
     def _others(self, view: ProgressView) -> bool:
@@ -173,6 +192,8 @@ class Work:
     def _keep(self, spec: RunSpec, message: Message, view: ProgressView) -> None:
         """Write and show what is reported."""
         key, repeat = spec.run_key, self.terms.repeat(spec)
+        if key in self.companions:
+            return
         again = isinstance(message, RunRecord) and self._again(message)
         attempt = Attempt(self.tries[key] + 1, again, repeat, self.former.get(key, ()))
         counts = self.tracker.write(spec, message, attempt)
@@ -180,6 +201,7 @@ class Work:
             return
         self.begun.discard(key)
         if not again:
+            self.ended[key] = spec
             self.executor.checkpoints.drop(key)
         if counts and not again:
             view.ended(spec.name, message, repeat)
