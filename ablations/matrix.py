@@ -139,6 +139,8 @@ class Matrix(Config):
     @model_validator(mode="after")
     def _designs_have_their_parts(self) -> "Matrix":
         kinds = [design.kind for design in self.design]
+        if not kinds:
+            raise ValueError("design: at least one is needed, got []")
         if self.searched and len(kinds) > 1:
             raise ValueError(f"design 'search' stands alone, got {', '.join(kinds)}")
         for design in self.design:

@@ -184,7 +184,7 @@ class _Reader:
                     Axis((path,), ({path: settings.at(dump, path)}, {path: value})) for path, value in design.to.items()
                 ]
         first = tuple(
-            next((i for i, level in enumerate(axis.levels) if has_level(config, dump, level)), 0) for axis in axes
+            next((i for i, level in enumerate(axis.levels) if has_level(config, dump, level)), None) for axis in axes
         )
         return Space(tuple(axes), self._parts(matrix, config), matrix.cells, change, first)
 

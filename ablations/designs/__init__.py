@@ -38,6 +38,5 @@ def _whole(design: object) -> object:
 
 Designs = Annotated[
     tuple[Design, ...],
-    Field(min_length=1),
     BeforeValidator(_listed, json_schema_input_type=Name | Design | list[Name | Design]),
 ]

@@ -40,7 +40,7 @@ class Fractional(Config):
             change: Change = {}
             for axis, column in zip(axes, columns, strict=True):
                 flipped = (row & column).bit_count() % 2
-                change |= axis.levels[flipped ^ first[axis.name]]
+                change |= axis.levels[flipped ^ (first[axis.name] or 0)]
             yield Draft((*start, change))
 
 

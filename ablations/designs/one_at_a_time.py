@@ -21,6 +21,8 @@ class OneAtATime(Config):
     def drafts(self, space: Space) -> Iterator[Draft]:
         """The baseline first, then factor by factor."""
         yield Draft((space.baseline,))
+        first = dict(zip((axis.name for axis in space.axes), space.first, strict=True))
         for axis in space.chosen(self.factors):
-            for level in axis.levels:
-                yield Draft((space.baseline, level))
+            for place, level in enumerate(axis.levels):
+                if place != first[axis.name]:
+                    yield Draft((space.baseline, level))

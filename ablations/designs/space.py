@@ -52,14 +52,14 @@ class Space:
         parts: of the loss and the network, each with what switches it off.
         cells: that are written out, by name.
         baseline: what it changes of the base.
-        first: for each axis the place of the baseline's level; 0 if it has none of them.
+        first: for each axis the place of the baseline's level; None if it has none of them.
     """
 
     axes: tuple[Axis, ...]
     parts: Mapping[str, Change]
     cells: Mapping[str, Change]
     baseline: Change
-    first: tuple[int, ...]
+    first: tuple[int | None, ...]
 
     def chosen(self, paths: Sequence[str]) -> tuple[Axis, ...]:
         """The axes of these paths; all if there are none."""

@@ -17,14 +17,16 @@ from rich.console import Console
 
 from ablations.record import HISTORY_FILE, PREDICTIONS_FILE, Kind, RunRecord, Tag
 from ablations.study import load
+from benchmarks.torture import values
 from runners import checkpoint, checkpoints, ledger, planner, trial
 from runners.checkpoints import Checkpoints, Interrupted
 from runners.driver import Driver
 from runners.executors import Message, Progress
 from runners.executors.inprocess import InProcess
 from runners.interruption import Grace
-from runners.planner import Pack, Slots, make_packs
+from runners.planner import Pack, RunSpec, Slots, make_packs
 from runners.terms import Terms
+from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE
 
 ROOT = Path(__file__).parents[2]
@@ -325,3 +327,56 @@ def test_a_study_that_was_killed_goes_on_with_the_results_of_one_that_was_not(tm
     found = kept_of(uri)
     assert found == kept_of(other)
     assert [[step for step, _ in points] for _, points, _ in found.values()] == [list(range(EPOCHS))] * 4
+
+
+SIX = """
+study: tiny
+base: {data: {dialogues: 12}, training: {epochs: 3}}
+factors:
+  loss.classification: [{kind: nll}, {kind: focal}]
+  loss.encoder_weight: [0.05, 0.1, 0.5]
+seeds: 1
+"""
+
+
+def test_what_is_left_of_a_pack_is_trained_with_the_rest_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "m.yaml").write_text(SIX)
+    study = load(tmp_path / "m.yaml")
+    plan = planner.make_plan(study)
+    packs: list[set[str]] = []
+
+    def spied(pack: Pack, *arguments: Any) -> None:
+        packs.append({run.run_key for run in pack.runs})
+        original(pack, *arguments)
+
+    original = trial.run_pack
+    monkeypatch.setattr(trial, "run_pack", spied)
+
+    def driver(name: str) -> Driver:
+        (tmp_path / name).mkdir(exist_ok=True)
+        kept = Checkpoints(tmp_path / name / "c", 3600.0)
+        return Driver(f"sqlite:///{tmp_path}/{name}/mlflow.db", InProcess(kept), Console(quiet=True))
+
+    assert driver("quiet").bring_up_to_date(study, plan) == 0
+    divided, packs[:] = [*packs], []
+    assert sorted(map(len, divided)) == [3, 3]
+
+    written = Counter[str]()
+    write = Tracker.write
+
+    def killed(self: Tracker, spec: RunSpec, message: Message, *more: Any) -> bool:
+        written[spec.run_key] += 1
+        if len(written) == 5:  # of the second pack one is in the store
+            raise SystemExit
+        return write(self, spec, message, *more)
+
+    monkeypatch.setattr(Tracker, "write", killed)
+    with pytest.raises(SystemExit):
+        driver("killed").bring_up_to_date(study, plan)
+    monkeypatch.setattr(Tracker, "write", write)
+    packs.clear()
+    assert driver("killed").bring_up_to_date(study, plan) == 0
+    assert packs == [divided[1]]
+    assert values(tmp_path / "killed") == values(tmp_path / "quiet")
+    assert len({key for key, _, _ in values(tmp_path / "killed")}) == 6
+    assert not (tmp_path / "killed" / "c").exists()

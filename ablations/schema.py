@@ -1,0 +1,80 @@
+"""The JSON schema of a matrix, for editors: they complete keys and mark mistakes as one types.
+
+python -m ablations.schema > ablations/matrix.schema.json
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ablations.matrix import Matrix
+from ablations.settings import defaults
+from model.config import RunConfig
+
+Schema = dict[str, Any]
+DEFINITIONS = "$defs"
+
+
+def schema() -> Schema:
+    """Of a matrix: its own form, and at ``base`` and under each dotted path that of the settings.
+
+    What depends on several settings at once an editor does not see; reading the matrix does.
+    """
+    matrix, run = Matrix.model_json_schema(), RunConfig.model_json_schema()
+    known = {**run.pop(DEFINITIONS), **matrix.pop(DEFINITIONS)}
+    settings = paths(run, known)
+    properties = matrix["properties"]
+    properties["include"] = {"type": "string", "description": "path of another matrix, from the folder of this one"}
+    properties["base"] = {**run, "title": "Base", "description": "differences to the defaults"}
+    factor = properties["factors"]["additionalProperties"]
+    properties["factors"] |= {
+        "properties": {path: _factor(factor, setting) for path, setting in settings.items()},
+        "additionalProperties": _factor(factor, {}),
+    }
+    change = {"type": "object", "properties": settings}
+    properties["cells"]["additionalProperties"] = change
+    properties["baseline"] = {"anyOf": [{"type": "string"}, change], "default": "base"}
+    properties["exclude"]["items"] |= {"properties": dict.fromkeys(settings, {}), "minProperties": 1}
+    del matrix["required"]  # an included matrix may have it
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **matrix, DEFINITIONS: known}
+
+
+def _factor(factor: Schema, setting: Schema) -> Schema:
+    """Levels of a setting, or a range; null removes a factor that was included."""
+    found = [_levels(form, setting) for form in factor.get("oneOf", factor.get("anyOf", []))]
+    return {"anyOf": [*found, {"type": "null"}]}
+
+
+def _levels(form: Schema, setting: Schema) -> Schema:
+    return {**form, "items": setting} if form.get("type") == "array" else form
+
+
+def paths(schema: Schema, known: Mapping[str, Schema], prefix: str = "") -> dict[str, Schema]:
+    """Schema of each setting by dotted path, of all kinds."""
+    found: dict[str, Schema] = {}
+    for name, inner in schema.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        if prefix:
+            found.setdefault(path, inner)
+        for member in _members(inner, known):
+            for below, setting in paths(member, known, f"{path}.").items():
+                found.setdefault(below, setting)
+    return {path: setting for path, setting in found.items() if not path.endswith(".kind")}
+
+
+def _members(schema: Schema, known: Mapping[str, Schema]) -> list[Schema]:
+    if "$ref" in schema:
+        return [known[schema["$ref"].rpartition("/")[2]]]
+    several = schema.get("oneOf", schema.get("anyOf", schema.get("allOf", [])))
+    return [member for one in several for member in _members(one, known)]
+
+
+def main() -> None:
+    """Print it."""
+    assert set(schema()["properties"]["base"]["properties"]) == set(defaults())
+    sys.stdout.write(json.dumps(schema(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
