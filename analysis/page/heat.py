@@ -57,11 +57,11 @@ def means(plan: Plan, cells: Table) -> Heat | None:
     tips = [_tip(row) for _, row in cells.readable.iterrows()]
 
     def square(panel: heatmap.Panel, y: int, x: int) -> Square | None:
-        cell = panel.cell.iloc[y, x]
+        cell = panel.cell.to_numpy(object)[y, x]
         if pd.isna(cell):
             return None
         look, place = "baseline" if panel.baseline == (y, x) else "", places[cell]
-        text, level = str(panel.annotation.iloc[y, x]), _level(panel.mean.iloc[y, x], low, high)
+        text, level = str(panel.annotation.iloc[y, x]), _level(float(panel.mean.to_numpy(float)[y, x]), low, high)
         return Square(text, tips[place], level, f"#{anchor(place)}", look)
 
     drawn = [

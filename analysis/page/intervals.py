@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
@@ -85,8 +86,8 @@ class Axis:
         """A row with ``mean``, ``low`` and ``high``."""
         middle, low, high = row["mean"], row["low"], row["high"]
         text = f"{number(middle, spec)} {interval(low, high, spec)}"
-        ends = [middle if pd.isna(end) else end for end in (low, high)]
-        return Estimate(label, text, verdict, self.place(middle), *map(self.place, ends), href=href)
+        first, last = (self.place(middle if pd.isna(end) else end) for end in (low, high))
+        return Estimate(label, text, verdict, self.place(middle), first, last, href)
 
 
 def differences(plan: Plan, cells: Table) -> Intervals | None:
@@ -142,4 +143,5 @@ def by_class(table: Table, cells: Sequence[str]) -> Intervals | None:
 
 
 def _around(numbers: pd.DataFrame) -> Axis:
-    return Axis(float(numbers[["mean", "low"]].min(axis=None)), float(numbers[["mean", "high"]].max(axis=None)))
+    values = numbers[["mean", "low", "high"]].to_numpy(float)
+    return Axis(float(np.nanmin(values)), float(np.nanmax(values)))

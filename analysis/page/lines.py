@@ -14,7 +14,7 @@ from analysis.figures.terms import SMALLEST
 Array = NDArray[np.float64]
 Scale = Literal["linear", "log", "symlog"]
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 236.0, 8.0, 126.0  # of the plot, on a canvas of 240 x 150
-TICKS = 5
+TICKS, ROOM = 5, 4.0  # most of them; above and below lines
 LOOKS = 8  # colours with dashes
 
 
@@ -46,7 +46,7 @@ class Lines:
         axes: what is on them.
         note: what a reader must know.
         panels: the plots.
-        legend: series and their looks; empty where the series are named on hovering alone.
+        legend: series and their looks; empty of one, and of too many, which are named on hovering alone.
         x_ticks: places and texts.
         y_ticks: places and texts.
         stacked: whether the parts of a whole are drawn.
@@ -109,7 +109,7 @@ class Axis:
             low, high = 10**low, 10**high
         elif self.scale == "symlog":
             low, high = (float(np.sign(x) * SMALLEST * (10 ** abs(x) - 1)) for x in (low, high))
-        return np.asarray(MaxNLocator(TICKS, integer=integer).tick_values(low, high), float)
+        return np.asarray(MaxNLocator(TICKS - 1, integer=integer).tick_values(low, high), float)
 
     def _powers(self) -> Iterator[float]:
         if self.scale == "linear":
@@ -143,7 +143,7 @@ def lines(words: Words, long: pd.DataFrame, scale: Scale, rule: float | None = N
     seen = long.groupby(keys, sort=False)["value"].agg(["mean", "min", "max"]).reset_index()
     x = Axis(seen["x"].to_numpy(float), (LEFT, RIGHT))
     values = seen[["min", "max"]].to_numpy(float).ravel()
-    y = Axis(np.append(values, rule) if rule else values, (BOTTOM, TOP), scale)
+    y = Axis(np.append(values, rule) if rule else values, (BOTTOM - ROOM, TOP + ROOM), scale)
 
     def series(here: pd.DataFrame, name: str, look: int) -> Series:
         across = x.place(here["x"].to_numpy(float))
@@ -193,7 +193,7 @@ def _lines(
         )
         for title, here in long.groupby("panel", sort=False)
     ]
-    legend = list(looks.items()) if len(looks) <= LOOKS else []
+    legend = list(looks.items()) if 1 < len(looks) <= LOOKS else []
     x, y = axes
     ticks = x.ticks(integer=True), y.ticks()
     return Lines(words.name, words.title, words.axes, words.note, panels, legend, *ticks, stacked=stacked, rule=rule)

@@ -148,7 +148,7 @@ def _pairs(runs: StudyRuns, tables: Mapping[str, Table]) -> Heat | None:
     if found.empty:
         return None
     grids = {
-        f"{a} (rows), {b} (columns)": here.pivot(index="x", columns="line", values="mean").reindex(
+        f"{a} × {b}": here.pivot(index="x", columns="line", values="mean").reindex(
             here["x"].unique(), columns=here["line"].unique()
         )
         for (a, b), here in found.groupby(["a", "b"], sort=False)
@@ -156,7 +156,7 @@ def _pairs(runs: StudyRuns, tables: Mapping[str, Table]) -> Heat | None:
     low, high = float(found["mean"].min()), float(found["mean"].max())
     note = "Strongest first where there are many. Rows whose differences are alike do not interact."
     ends = f"{low:.3f}", f"{high:.3f}"
-    about = Heat("interactions", "Pairs of factors", f"mean {runs.plan.metric.name}", note, ends, ())
+    about = Heat("interactions", "Pairs of factors", f"mean {runs.plan.metric.name}, rows × columns", note, ends, ())
     return heat.matrices(about, grids, low, high)
 
 
