@@ -59,6 +59,7 @@ def facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     compute = document["compute"]
     lines.append(("compute", f"{compute['hours']:g} hours in {compute['runs']} runs, failed and earlier ones included"))
     versions = {name.removeprefix("version."): values for name, values in document["versions"].items()}
+    versions["git commit"] = versions.pop("mlflow.source.git.commit", ["unknown"])
     lines.append(("trained with", ", ".join(f"{name} {' / '.join(values)}" for name, values in versions.items())))
     lines.append(("written with", ", ".join(f"{name} {version}" for name, version in document["written_with"].items())))
     return [(label, text) for label, text in lines if text]

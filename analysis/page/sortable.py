@@ -47,7 +47,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its anchor and its verdict, each empty where it has none."""
+    """A row: its anchor, and the verdict that its last value says; each empty where it has none."""
 
     values: Sequence[Value]
     anchor: str = ""
@@ -79,10 +79,10 @@ class Sortable:
 
 
 def sortable(table: Table, title: str) -> Sortable:
-    """A table of the report; rows of the table of cells have anchors, and those with a verdict have it."""
+    """A table of the report; the rows of the table of cells have anchors and verdicts."""
     readable, numbers = table.readable, behind(table)
     columns = [[_sort_key(value) for value in numbers[name]] if name else [] for name in _sources(table)]
-    verdicts = numbers.get("verdict", numbers.get("decision"))
+    verdicts = numbers.get("verdict")
     rows = []
     for i, texts in enumerate(readable.head(MOST).itertuples(index=False)):
         keys = [column[i] if column else "" for column in columns]
