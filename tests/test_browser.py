@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,9 @@ from typer.testing import CliRunner
 from analysis import report
 from analysis.runs import Store as Reader
 from tests.runners.conftest import Store, run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
 CHROMIUM = os.environ.get("CHROMIUM") or next(
@@ -31,19 +35,24 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
 ]
 LOOPBACK = "127.0.0.1"
+PATIENCE = 60_000  # milliseconds
+NO_USERS = "mlflow/users/current"  # MLflow asks its server, which has no users, who is there
 
 
 class Tab:
     """A tab that keeps what it asked for and what went wrong in it."""
 
-    def __init__(self, page: "playwright.Page") -> None:
+    def __init__(self, page: "Page") -> None:
         self.page = page
         self.requests: list[str] = []
         self.errors: list[str] = []
         page.on("request", lambda request: self.requests.append(request.url))
-        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        page.on("response", lambda r: print(r.status, r.url) if r.status>=400 else None)
+        page.on("console", self._keep)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _keep(self, message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location['url']})")
 
     def outside(self, *allowed: str) -> list[str]:
         """Requests to anything else than these hosts; a file has none."""
@@ -53,7 +62,7 @@ class Tab:
 
 
 @pytest.fixture(scope="module")
-def browser() -> "Iterator[playwright.Browser]":
+def browser() -> "Iterator[Browser]":
     with playwright.sync_playwright() as driver:
         # As root, Chromium has no sandbox; what it is shown here is ours.
         started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -75,7 +84,7 @@ def html(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tab(browser: "playwright.Browser", html: Path) -> "Iterator[Tab]":
+def tab(browser: "Browser", html: Path) -> "Iterator[Tab]":
     opened = Tab(browser.new_page())
     opened.page.goto(html.as_uri())
     yield opened
@@ -151,8 +160,8 @@ def test_links_follow_the_address_of_the_ui_and_no_other_scheme(tab: Tab) -> Non
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1200])
-def test_the_page_is_no_wider_than_the_window(tab: Tab, width: int, scheme: str) -> None:
-    tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_the_page_is_no_wider_than_the_window(tab: Tab, width: int, scheme: Literal["light", "dark"]) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
     tab.page.set_viewport_size({"width": width, "height": 800})
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
     paper = tab.page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -167,7 +176,7 @@ def test_on_paper_tables_are_whole_and_controls_are_gone(tab: Tab) -> None:
     assert len(tab.page.pdf()) > 10_000
 
 
-def test_without_scripts_everything_is_there(browser: "playwright.Browser", html: Path) -> None:
+def test_without_scripts_everything_is_there(browser: "Browser", html: Path) -> None:
     with contextlib.closing(browser.new_context(java_script_enabled=False)) as context:
         page = context.new_page()
         page.goto(html.as_uri())
@@ -206,16 +215,28 @@ def _wait(url: str, server: "subprocess.Popen[bytes]") -> None:
 
 
 def test_the_ui_shows_the_runs_of_a_study_and_asks_nothing_of_the_network(
-    browser: "playwright.Browser", store: Store, html: Path, ui: str
+    browser: "Browser", store: Store, ui: str
 ) -> None:
     experiment = Reader(store.uri).studies["tiny"]
-    names = [f"{spec.cell.name} s{spec.seed}" for spec in store.runs] if hasattr(store.runs[0], "cell") else []
     tab = Tab(browser.new_page(viewport={"width": 1600, "height": 1200}))
     tab.page.goto(f"{ui}/#/experiments?workflowType=machine_learning")
-    tab.page.get_by_role("link", name="tiny").first.wait_for(timeout=60_000)
+    tab.page.get_by_role("link", name="tiny").first.wait_for(timeout=PATIENCE)
     tab.page.goto(f"{ui}/#/experiments/{experiment}/runs?workflowType=machine_learning")
-    tab.page.get_by_text("s1", exact=False).first.wait_for(timeout=60_000)
-    print(names, tab.page.inner_text("body"))
-    assert tab.outside(LOOPBACK) == []
-    assert tab.errors == []
+    for cell, seed in store.plan.run_keys().values():
+        tab.page.get_by_text(f"{cell.name} s{seed}", exact=True).first.wait_for(timeout=PATIENCE)
     tab.page.close()
+    assert tab.outside(LOOPBACK) == []
+    assert [error for error in tab.errors if NO_USERS not in error] == []
+
+
+def test_a_link_of_the_page_opens_its_run_in_the_ui(browser: "Browser", html: Path, ui: str) -> None:
+    tab = Tab(browser.new_page(viewport={"width": 1600, "height": 1200}))
+    tab.page.goto(html.as_uri())
+    tab.page.locator("#ui").fill(ui)
+    row = tab.page.locator("tr", has=tab.page.locator("a.run")).first
+    name = f"{row.locator('th').inner_text()} s{row.locator('td').first.inner_text()}"
+    row.locator("a.run").click()
+    tab.page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
+    tab.page.close()
+    assert tab.outside(LOOPBACK) == []
+    assert [error for error in tab.errors if NO_USERS not in error] == []

@@ -169,5 +169,7 @@ def _looks(runs: StudyRuns) -> Lines | None:
         return None
     found = looks(runs).rename(columns={"decision": "panel", "name": "series", "seeds": "x", "e_value": "value"})
     threshold = sequential.threshold(runs.plan)
-    words = Words("looks", "Evidence as seeds were added", "e-value over the seeds", f"Dotted: decided, from {threshold:g} on.")
+    words = Words(
+        "looks", "Evidence as seeds were added", "e-value over the seeds", f"Dotted: decided, from {threshold:g} on."
+    )
     return lines.lines(words, found, "log", threshold)

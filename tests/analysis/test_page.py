@@ -63,7 +63,7 @@ class Read(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(self, tag: str, attrs: object) -> None:
         self.tags.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -134,9 +134,9 @@ def test_every_planned_run_is_listed_with_its_outcome_and_its_link(written: Path
     document = json.loads((written / "manifest.json").read_text())
     rows = read.tables["runs"][1:]
     assert len(rows) == document["planned"]
-    for row, run in zip(rows, document["runs"], strict=True):
-        assert (row[1][1], row[2][1], row[4][1]) == (str(run["seed"]), run["outcome"], run["run_id"][:8])
-        assert [link for link in read.links if link.endswith(f"/runs/{run['run_id']}")] != []
+    for row, there in zip(rows, document["runs"], strict=True):
+        assert (row[1][1], row[2][1], row[4][1]) == (str(there["seed"]), there["outcome"], there["run_id"][:8])
+        assert [link for link in read.links if link.endswith(f"/runs/{there['run_id']}")] != []
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_the_summary_says_what_the_tables_say(tmp_path: Path) -> None:
     ends = f"[{best['difference_low']:+.3f}, {best['difference_high']:+.3f}]"
     assert f"{best['name']}, {best['mean']:.3f}: {best['difference']:+.3f} to the baseline, joint 95 %" in text
     assert f"interval {ends}, better." in text
-    most = effects["omega2"].idxmax()
+    most = str(effects["omega2"].idxmax())
     assert f"What matters most is {most}: partial omega squared {effects.loc[most, 'omega2']:.3f}" in text
     assert "The smallest effect of interest is ±0.04." in text
     assert "INCOMPLETE" not in text
@@ -224,7 +224,9 @@ def test_names_are_text_whatever_they_are(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> {{ 7 * 7 }}"
     plan = grid_plan(seeds=3)
     cells = tuple(
-        replace(cell, name=f"{evil}{i}", levels={**cell.levels, "p.kind": evil if cell.levels["p.kind"] == "x" else "y"})
+        replace(
+            cell, name=f"{evil}{i}", levels={**cell.levels, "p.kind": evil if cell.levels["p.kind"] == "x" else "y"}
+        )
         for i, cell in enumerate(plan.cells)
     )
     factors = {"p.a": "a", "p.b": "b", "p.kind": "<b>kind</b>"}
