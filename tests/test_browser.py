@@ -36,7 +36,8 @@ pytestmark = [
 ]
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60_000  # milliseconds
-NO_USERS = "mlflow/users/current"  # MLflow asks its server, which has no users, who is there
+# MLflow asks its server, which has no users, who is there; and its tables are laid out twice.
+OF_MLFLOW = ("mlflow/users/current", "ResizeObserver loop")
 
 
 class Tab:
@@ -226,7 +227,7 @@ def test_the_ui_shows_the_runs_of_a_study_and_asks_nothing_of_the_network(
         tab.page.get_by_text(f"{cell.name} s{seed}", exact=True).first.wait_for(timeout=PATIENCE)
     tab.page.close()
     assert tab.outside(LOOPBACK) == []
-    assert [error for error in tab.errors if NO_USERS not in error] == []
+    assert [error for error in tab.errors if not any(known in error for known in OF_MLFLOW)] == []
 
 
 def test_a_link_of_the_page_opens_its_run_in_the_ui(browser: "Browser", html: Path, ui: str) -> None:
@@ -239,4 +240,4 @@ def test_a_link_of_the_page_opens_its_run_in_the_ui(browser: "Browser", html: Pa
     tab.page.get_by_text(name, exact=True).first.wait_for(timeout=PATIENCE)
     tab.page.close()
     assert tab.outside(LOOPBACK) == []
-    assert [error for error in tab.errors if NO_USERS not in error] == []
+    assert [error for error in tab.errors if not any(known in error for known in OF_MLFLOW)] == []

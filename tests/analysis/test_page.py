@@ -63,7 +63,7 @@ class Read(HTMLParser):
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag: str, attrs: object) -> None:
+    def handle_startendtag(self, tag: str, _: object) -> None:
         self.tags.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -192,8 +192,10 @@ def test_the_summary_says_what_the_tables_say(tmp_path: Path) -> None:
     ends = f"[{best['difference_low']:+.3f}, {best['difference_high']:+.3f}]"
     assert f"{best['name']}, {best['mean']:.3f}: {best['difference']:+.3f} to the baseline, joint 95 %" in text
     assert f"interval {ends}, better." in text
-    most = str(effects["omega2"].idxmax())
-    assert f"What matters most is {most}: partial omega squared {effects.loc[most, 'omega2']:.3f}" in text
+    most = effects["omega2"].to_numpy().argmax()
+    assert (
+        f"What matters most is {effects.index[most]}: partial omega squared {effects['omega2'].iloc[most]:.3f}" in text
+    )
     assert "The smallest effect of interest is ±0.04." in text
     assert "INCOMPLETE" not in text
 
