@@ -18,7 +18,7 @@ from analysis.choice import choice_table
 from analysis.classes import classes_table
 from analysis.effect_sizes import sizes_table
 from analysis.margins import margins_table
-from analysis.page import lines, page, provenance, summary
+from analysis.page import page, provenance, summary
 from analysis.runs import MISSING, Store, StudyRuns
 from analysis.tables import Table, cells_table, effects_table
 from tests.analysis.conftest import grid_plan, study
@@ -192,9 +192,10 @@ def test_the_summary_says_what_the_tables_say(tmp_path: Path) -> None:
     ends = f"[{best['difference_low']:+.3f}, {best['difference_high']:+.3f}]"
     assert f"{best['name']}, {best['mean']:.3f}: {best['difference']:+.3f} to the baseline, joint 95 %" in text
     assert f"interval {ends}, better." in text
-    most = effects["omega2"].to_numpy().argmax()
+    most = int(effects["omega2"].to_numpy().argmax())
     assert (
-        f"What matters most is {effects.index[most]}: partial omega squared {effects['omega2'].iloc[most]:.3f}" in text
+        f"What matters most is {list(effects.index)[most]}: partial omega squared {effects['omega2'].iloc[most]:.3f}"
+        in text
     )
     assert "The smallest effect of interest is ±0.04." in text
     assert "INCOMPLETE" not in text
@@ -294,29 +295,3 @@ def test_five_hundred_cells_fit(tmp_path: Path) -> None:
 def test_runs_are_linked_to_their_server_without_passwords(uri: str, address: str) -> None:
     store = cast(Store, SimpleNamespace(uri=uri, studies={"loss": "3"}))
     assert provenance.runs_address(store, "loss") == address
-
-
-def test_a_line_is_broken_where_there_is_no_number_and_has_the_range_of_the_seeds() -> None:
-    rows = [("p", "s", epoch, value) for epoch, value in enumerate([1.0, 0.0, 10.0, 100.0]) for _ in range(2)]
-    long = pd.DataFrame(rows, columns=["panel", "series", "x", "value"])
-    drawn = lines.lines(lines.Words("n", "t", "a"), long, "log")
-    assert drawn is not None
-    line = drawn.panels[0].series[0]
-    assert line.line.count("M") == 2
-    assert line.line.startswith("M44.0 122.0h0M")
-    assert line.line.endswith("L236.0 12.0")
-    assert line.band == ""
-    assert [text for _, text in drawn.y_ticks] == ["1", "10", "100"]
-    long.loc[0, "value"] = 2.0
-    ranged = lines.lines(lines.Words("n", "t", "a"), long, "log")
-    assert ranged is not None
-    assert ranged.panels[0].series[0].band.startswith("M")
-
-
-def test_parts_of_a_whole_fill_the_plot() -> None:
-    parts = pd.DataFrame({"panel": ["p", "p"], "x": [0, 1], "first": [0.25, 0.5], "second": [0.75, 0.5]})
-    drawn = lines.stacked(lines.Words("n", "t", "a"), parts)
-    assert drawn is not None
-    first, second = drawn.panels[0].series
-    assert first.band == "M44.0 96.5L236.0 67.0L236.0 126.0L44.0 126.0Z"
-    assert second.line == "M44.0 8.0L236.0 8.0"
