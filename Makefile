@@ -13,17 +13,18 @@ export RAY_USAGE_STATS_ENABLED := 0
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
 	$(BIN)/python -m analysis.report --study loss
-	@echo "The tables and figures are in paper/loss. Browse the runs: make ui"
+	@echo "Open paper/loss/report.html; the tables and figures are beside it. Browse the runs: make ui"
 
 studies: .venv/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
 	@set -e; for study in $(STUDIES); do echo "== $$study"; \
 		$(BIN)/python -m runners.ablate --matrix ablations/$$study.yaml --seeds 2 --tracking-uri $(STUDIES_URI); \
 		$(BIN)/python -m analysis.report --study $$study --out paper/studies/$$study --tracking-uri $(STUDIES_URI) >/dev/null; \
-		echo "tables and figures: paper/studies/$$study"; \
+		echo "report: paper/studies/$$study/report.html"; \
 	done
 
-report: .venv/installed        ## tables and figures of a study: make report STUDY=loss
+report: .venv/installed        ## tables, figures and page of a study: make report STUDY=loss
 	$(BIN)/python -m analysis.report --study $(STUDY)
+	@echo "Open paper/$(STUDY)/report.html"
 
 ui: .venv/installed            ## MLflow UI on the results database
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"

@@ -109,7 +109,7 @@ def _readable(numbers: pd.DataFrame, baseline: str) -> pd.DataFrame:
             | {"dev": number(row["dev"]) if "dev" in row else DASH, "test": number(row["mean"])}
             | {"95 % interval": interval(row["low"], row["high"])}
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, numbers.index)
 
 
 def _caption(study: StudyRuns, column: str, numbers: pd.DataFrame, dev: pd.DataFrame) -> str:

@@ -18,7 +18,8 @@ from analysis.runs import StudyError, StudyRuns
 
 MANIFEST = "manifest.json"
 RUN = ["run_key", "run_id", "cell", "seed", "outcome"]
-WRITERS = ("numpy", "scipy", "pandas", "matplotlib", "seaborn")
+SOURCES = (".py", ".j2", ".css", ".js")
+WRITERS = ("numpy", "scipy", "pandas", "matplotlib", "seaborn", "jinja2")
 
 
 def manifest(runs: StudyRuns, trials: StudyRuns | None, stored: Sequence[StoredRun]) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _seconds(run: StoredRun, longest: float) -> float:
 
 def writers() -> dict[str, str]:
     """Versions of what computes and draws, and a hash of the analysis itself."""
-    here = sorted(Path(__file__).parent.rglob("*.py"))
+    here = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in SOURCES)
     own = hashlib.sha256(b"\0".join(path.read_bytes() for path in here)).hexdigest()[:12]
     return {"analysis": own, "python": platform.python_version(), **{name: version(name) for name in WRITERS}}
 
@@ -126,8 +127,9 @@ def _is_manifest(document: object) -> TypeGuard[dict[str, Any]]:
     if not isinstance(document, dict) or not _has_runs(document) or not _has_runs(document.get("search", {"runs": []})):
         return False
     forms = {"study": str, "files": dict, "allow_mixed": list, "plan_digest": str}
-    return all(isinstance(document.get(key), form) for key, form in forms.items()) and isinstance(
-        document.get("written_with", {}), dict
+    later = {"written_with": dict, "ui": str}
+    return all(isinstance(document.get(key), form) for key, form in forms.items()) and all(
+        isinstance(document.get(key, form()), form) for key, form in later.items()
     )
 
 

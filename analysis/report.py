@@ -1,4 +1,4 @@
-"""Regenerate the tables and figures of a study from the store.
+"""Regenerate the tables, figures and page of a study from the store.
 
 python -m analysis.report --study loss --out paper/loss
 """
@@ -39,7 +39,7 @@ def main(
         str, typer.Option(metavar="NAMES", help="Settings that cells may differ in: epochs, select, data.")
     ] = "",
 ) -> None:
-    """Write the tables, figures and manifest of a study.
+    """Write the tables, figures, manifest and page (report.html) of a study.
 
     Exit code 2: no such study or store, or its cells are not comparable.
     """
@@ -78,14 +78,17 @@ def require_folder(folder: Path) -> None:
         raise StudyError(f"cannot write to {folder}: {error}; choose another folder with --out") from error
 
 
-def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str] = ()) -> list[Path]:
-    """Write everything to a folder; returns the files.
+def write(
+    store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str] = (), ui: str | None = None
+) -> list[Path]:
+    """Write everything to a folder; returns the files, the page last.
 
     Args:
         store: where the runs are.
         runs: the study.
         folder: made if need be; what an earlier report wrote there is replaced.
         allowed: settings that the cells may differ in, names of ``analysis.mixing.SETTINGS``.
+        ui: where the page finds a run, the id of which follows; of its store if not given.
 
     Raises:
         StudyError: the cells are not comparable, or the folder cannot be written; nothing was written.
@@ -100,6 +103,9 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     from analysis.figures.style import save, style
     from analysis.margins import margins_table
     from analysis.mixing import mixtures, refuse
+    from analysis.page import page
+    from analysis.page.provenance import runs_address
+    from analysis.search import search_table
     from analysis.tables import cells_table, effects_table
     from analysis.variance import variance_table
 
@@ -116,15 +122,20 @@ def write(store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str
     tables += [breakdown_table(runs, course)] if course else []
     tables += [decisions_table(runs)] if runs.plan.stopping else []
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)
-    written = [path for table in tables for path in replace(table, caption=table.caption + note).write(folder)]
+    tables = [replace(table, caption=table.caption + note) for table in tables]
+    written = [path for table in tables for path in table.write(folder)]
     written.append(_macros(tables, folder))
     with style():
         # One at a time: each takes ten megabytes while it is there.
         for name, figure in _figures(store, runs, tables, course):
             written += save(figure, folder, name) if figure else []
-        written += _search(runs, trials, folder) if trials else []
-    command = {"command": _command(study, allowed), "allow_mixed": list(allowed)}
-    return [*written, manifest.write(folder, command | manifest.manifest(runs, trials, store.runs(study)), written)]
+        searched = [search_table(trials, runs.plan)] if trials else []
+        written += _search(trials, searched[0], folder) if trials else []
+    document = {"command": _command(study, allowed), "allow_mixed": list(allowed)}
+    document |= {"ui": ui or runs_address(store, study)} | manifest.manifest(runs, trials, store.runs(study))
+    shown = page.Report(store, runs, trials, {table.name: table for table in [*tables, *searched]}, course)
+    html = page.write(shown, folder, document, written)
+    return [*written, manifest.write(folder, document, [*written, html]), html]
 
 
 def _command(study: str, allowed: Sequence[str]) -> str:
@@ -139,12 +150,10 @@ def _remove_last(folder: Path) -> None:
         path.unlink()
 
 
-def _search(runs: "StudyRuns", trials: "StudyRuns", folder: Path) -> list[Path]:
+def _search(trials: "StudyRuns", table: "Table", folder: Path) -> list[Path]:
     from analysis.figures import search
     from analysis.figures.style import save
-    from analysis.search import search_table
 
-    table = search_table(trials, runs.plan)
     files = table.write(folder)
     if table.numbers["mean"].isna().all():
         return files

@@ -69,7 +69,7 @@ def verify(folder: Path, uri: str) -> "tuple[str, Agreement]":
     runs = store.load(written.manifest["study"])
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
-        report.write(store, runs, again, written.manifest["allow_mixed"])
+        report.write(store, runs, again, written.manifest["allow_mixed"], written.manifest.get("ui"))
         return store.uri, compare(written, Report(again, read(again)))
 
 

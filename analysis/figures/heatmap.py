@@ -21,11 +21,12 @@ MARK = {"better": " +", "worse": " −", "equivalent": " ="}
 
 @dataclass(frozen=True)
 class Panel:
-    """One heatmap: means and annotations (levels of y, levels of x), and the baseline's (row, column), if here."""
+    """One heatmap: means, annotations and ids (levels of y, levels of x), and the baseline's (row, column), if here."""
 
     title: str
     mean: pd.DataFrame
     annotation: pd.DataFrame
+    cell: pd.DataFrame
     baseline: tuple[int, int] | None
 
 
@@ -50,7 +51,8 @@ def panels(plan: Plan, cells: Table, y: str, x: str) -> tuple[list[Panel], int]:
     Returns:
         The heatmaps, and how many there are besides.
     """
-    numbers = cells.numbers.assign(annotation=[_annotate(row) for _, row in cells.numbers.iterrows()])
+    annotations = [_annotate(row) for _, row in cells.numbers.iterrows()]
+    numbers = cells.numbers.assign(annotation=annotations, cell=cells.numbers.index).rename_axis(index=None)
     rest = [name for name in plan.factors.values() if name not in (x, y)]
     levels = {name: list(dict.fromkeys(numbers[name])) for name in plan.factors.values()}
     result = []
@@ -60,15 +62,15 @@ def panels(plan: Plan, cells: Table, y: str, x: str) -> tuple[list[Panel], int]:
     nearest = sorted(np.argsort(differing, kind="stable")[:MOST])
     for combination in (every[i] for i in nearest):
         here = numbers[(numbers[rest] == list(combination)).all(axis=1)] if rest else numbers
-        mean, annotation = (
+        mean, annotation, cell = (
             here.pivot(index=y, columns=x, values=value).reindex(levels[y], columns=levels[x])
-            for value in ("mean", "annotation")
+            for value in ("mean", "annotation", "cell")
         )
         place = None
         if plan.baseline in here.index:
             row = here.loc[plan.baseline]
             place = levels[y].index(row[y]), levels[x].index(row[x])
-        result.append(Panel(", ".join(combination), mean, annotation, place))
+        result.append(Panel(", ".join(combination), mean, annotation, cell, place))
     return result, len(every) - len(result)
 
 

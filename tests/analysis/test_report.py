@@ -38,6 +38,7 @@ FILES = {
     *(f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")),
     "numbers.tex",
     "manifest.json",
+    "report.html",
 }
 
 

@@ -1,0 +1,136 @@
+"""What a study found, in words. Every number comes from a table of the report, none is computed here."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ablations.record import Outcome
+from analysis.choice import FRESH
+from analysis.runs import NOT_NEEDED, StudyRuns
+from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
+
+VERDICTS = ("better", "worse", "equivalent", "undecided")
+
+
+def counts(cells: Table) -> dict[str, int]:
+    """How many cells have each verdict; empty of a study that compares nothing."""
+    found = cells.numbers["verdict"].dropna()
+    return {verdict: int((found == verdict).sum()) for verdict in VERDICTS} if len(found) else {}
+
+
+def summary(runs: StudyRuns, tables: Mapping[str, Table]) -> list[str]:
+    """Sentences of the first paragraph.
+
+    Args:
+        runs: the study.
+        tables: of the report, by name.
+    """
+    plan, cells = runs.plan, tables["cells"]
+    sentences = [_runs(runs), _baseline(runs, cells)]
+    if len(plan.cells) > 1:
+        sentences += [_counts(cells), _best(runs, cells), _fresh(tables["choice"])]
+        sentences += [_factor(tables["effects"], list(plan.factors.values())), _sesoi(plan.metric.sesoi)]
+    return [sentence for sentence in [*sentences, holes_sentence(runs).strip()] if sentence]
+
+
+def _runs(runs: StudyRuns) -> str:
+    plan = runs.plan
+    asked = runs.frame["outcome"] != NOT_NEEDED
+    finished = int((runs.frame["outcome"] == Outcome.FINISHED).sum())
+    seeds = f"up to {len(plan.seeds)}" if plan.stopping else f"{len(plan.seeds)}"
+    better = "larger" if plan.metric.direction == "max" else "smaller"
+    return (
+        f"{_many(len(plan.cells), 'cell')}, {seeds} {'seed' if seeds == '1' else 'seeds'} each, {finished} of "
+        f"{_many(int(asked.sum()), 'run')} finished; compared on {plan.metric.name}, {better} is better."
+    )
+
+
+def _baseline(runs: StudyRuns, cells: Table) -> str:
+    row = _row(cells, runs.plan.baseline)
+    return f"The baseline is {row['name']}, mean {_estimate(row, 'mean')}." if pd.notna(row["mean"]) else ""
+
+
+def _counts(cells: Table) -> str:
+    parts = [f"{n} {verdict}" for verdict, n in counts(cells).items()]
+    return f"Against it are {', '.join(parts[:-1])} and {parts[-1]}." if parts else ""
+
+
+def _best(runs: StudyRuns, cells: Table) -> str:
+    means = cells.numbers["mean"].dropna()
+    if means.empty:
+        return "No run has a result yet."
+    best = means.idxmax() if runs.plan.metric.direction == "max" else means.idxmin()
+    row = _row(cells, best)
+    if best == runs.plan.baseline:
+        return "No cell has a better mean than the baseline."
+    found = f"The best mean is that of {row['name']}, {number(row['mean'])}"
+    if pd.isna(row["difference"]):
+        return f"{found}."
+    what = f"{number(row['difference'], '+z.3f')}"
+    ends = interval(row["difference_low"], row["difference_high"], "+z.3f")
+    joint = f", joint 95 % interval {ends}" if pd.notna(row["difference_low"]) else ", no interval"
+    return f"{found}: {what} to the baseline{joint}, {row['verdict']}."
+
+
+def _fresh(choice: Table) -> str:
+    """The best mean is optimistic; what a choice on dev yields on other seeds is not."""
+    if FRESH not in choice.numbers.index:
+        return ""
+    row = _row(choice, FRESH)
+    compared = f", {_estimate(row, 'difference', '+z.3f', 'difference_')} to the baseline"
+    known = pd.notna(row.get("difference"))
+    return f"Chosen on dev and judged with fresh seeds: {_estimate(row, 'mean')}{compared if known else ''}."
+
+
+def _factor(effects: Table, factors: list[str]) -> str:
+    known = effects.numbers["omega2"].dropna()
+    if known.empty:
+        return ""
+    most = known.idxmax()
+    row = _row(effects, most)
+    size = f"partial omega squared {number(row['omega2'])}, F = {number(row['F'], '.2f')}, p {_p(row['p'])}"
+    if not factors:
+        return f"The cells together: {size}."
+    return f"What matters most is {most}: {size}, range of means {number(row['range'])}."
+
+
+def _row(table: Table, label: object) -> pd.Series:
+    return table.numbers[table.numbers.index == label].iloc[0]
+
+
+def _p(value: float) -> str:
+    text = p_value(value)
+    return text if text[0] in "<>" else f"= {text}"
+
+
+def _sesoi(sesoi: float | None) -> str:
+    if sesoi is None:
+        return "No smallest effect of interest was declared, so no cell can be called equivalent."
+    return f"The smallest effect of interest is ±{sesoi:g}."
+
+
+def _estimate(row: pd.Series, column: str, spec: str = ".3f", prefix: str = "") -> str:
+    ends = interval(row[f"{prefix}low"], row[f"{prefix}high"], spec)
+    return f"{number(row[column], spec)} {ends}" if pd.notna(row[f"{prefix}low"]) else number(row[column], spec)
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def rules(runs: StudyRuns) -> list[tuple[str, str]]:
+    """How the verdicts are made: verdict and rule, in the order in which they are tried."""
+    sesoi, fixed = runs.plan.metric.sesoi, runs.plan.stopping is None
+    joint = "joint 90 % interval" if fixed else "anytime-valid interval"
+    equivalent = (
+        f"the {joint} of the difference lies within the smallest effect of interest, ±{sesoi:g}"
+        if sesoi
+        else "never: no smallest effect of interest was declared (metric: sesoi)"
+    )
+    how = "by Dunnett's test with moderated variances" if fixed else "by e-values, valid at every number of seeds"
+    more = "; in brackets the seeds that would decide it, if the difference stayed what it is" if fixed else ""
+    return [
+        ("equivalent", equivalent),
+        ("better, worse", f"p < {ALPHA:g}, adjusted for all comparisons with the baseline {how}, paired by seed"),
+        ("undecided", f"none of these: no sign that there is no difference{more}"),
+    ]
