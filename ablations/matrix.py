@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
 from ablations.designs import Designs, Grid, Searched
-from ablations.record import Metric, Stopping
+from ablations.record import STUDY_NAME, Metric, Stopping
 from model.base import Config
 
 MOST_SEEDS, MOST_CELLS, MOST_RUNS = 10_000, 100_000, 1_000_000  # more are a slip, and would use up the memory
@@ -123,7 +123,7 @@ class Matrix(Config):
     this one has none (``ablations.includes``).
     """
 
-    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    study: Annotated[str, Field(pattern=f"^{STUDY_NAME.pattern}$")]
     base: dict[str, Any] = Field(default_factory=dict)
     baseline: str | dict[str, Level] = "base"
     metric: MetricConfig = MetricConfig()

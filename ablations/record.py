@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA = 1
+STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 DEFAULT_URI = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"

@@ -35,14 +35,27 @@ def schema() -> Schema:
     change = {"type": "object", "properties": settings}
     properties["cells"]["additionalProperties"] = change
     properties["baseline"] = {"anyOf": [{"type": "string"}, change], "default": "base"}
-    properties["exclude"]["items"] |= {"properties": dict.fromkeys(settings, {}), "minProperties": 1}
+    properties["exclude"]["items"] |= {"properties": {path: {} for path in settings}, "minProperties": 1}
     del matrix["required"]  # an included matrix may have it
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **matrix, DEFINITIONS: known}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **matrix, DEFINITIONS: known}
+    return {key: _partial(value) for key, value in whole.items()}
+
+
+def _partial(value: Any) -> Any:
+    """Of settings that are put on top of others, the kind may be missing: then several kinds fit."""
+    if isinstance(value, list):
+        return [_partial(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        "anyOf" if key == "oneOf" else key: _partial(inner) for key, inner in value.items() if key != "discriminator"
+    }
 
 
 def _factor(factor: Schema, setting: Schema) -> Schema:
     """Levels of a setting, or a range; null removes a factor that was included."""
-    found = [_levels(form, setting) for form in factor.get("oneOf", factor.get("anyOf", []))]
+    forms: list[Schema] = factor.get("oneOf") or factor.get("anyOf") or []
+    found = [_levels(form, setting) for form in forms]
     return {"anyOf": [*found, {"type": "null"}]}
 
 
@@ -53,7 +66,8 @@ def _levels(form: Schema, setting: Schema) -> Schema:
 def paths(schema: Schema, known: Mapping[str, Schema], prefix: str = "") -> dict[str, Schema]:
     """Schema of each setting by dotted path, of all kinds."""
     found: dict[str, Schema] = {}
-    for name, inner in schema.get("properties", {}).items():
+    fields: Schema = schema.get("properties", {})
+    for name, inner in fields.items():
         path = f"{prefix}{name}"
         if prefix:
             found.setdefault(path, inner)
@@ -66,7 +80,7 @@ def paths(schema: Schema, known: Mapping[str, Schema], prefix: str = "") -> dict
 def _members(schema: Schema, known: Mapping[str, Schema]) -> list[Schema]:
     if "$ref" in schema:
         return [known[schema["$ref"].rpartition("/")[2]]]
-    several = schema.get("oneOf", schema.get("anyOf", schema.get("allOf", [])))
+    several: list[Schema] = schema.get("oneOf") or schema.get("anyOf") or schema.get("allOf") or []
     return [member for one in several for member in _members(one, known)]
 
 

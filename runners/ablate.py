@@ -4,7 +4,8 @@ python -m runners.ablate --matrix ablations/loss.yaml
 """
 
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,15 +19,15 @@ from runners.selection import Selection
 if TYPE_CHECKING:
     from ablations.study import Study
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
 
 BAD_INPUT, RUN_FAILED, INTERRUPTED = 2, 1, 130
 
 
-@app.command()
+@app.callback()
 def main(
     context: typer.Context,
-    matrix: options.Matrix,
+    matrix: options.Matrix = None,
     dry_run: options.DryRun = False,
     seeds: options.Seeds = None,
     until_decided: options.UntilDecided = False,
@@ -44,11 +45,13 @@ def main(
     checkpoint_every: options.CheckpointEvery = SECONDS,
     tracking_uri: options.TrackingUri = DEFAULT_URI,
 ) -> None:
-    """Run every cell of a matrix with every seed, and keep the results in MLflow.
+    """Run every cell of a matrix (--matrix, required) with every seed, and keep the results in MLflow.
 
     Runs that the store has are not repeated. Exit code 0: all are in the store; 1: a run failed; 2: bad input;
     130: interrupted by Ctrl-C or SIGTERM.
     """
+    if context.invoked_subcommand:
+        return None
     from rich.console import Console
 
     from ablations.problems import MatrixError
@@ -64,8 +67,7 @@ def main(
         placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
-        changes = [*(set_ or []), *([f"training.precision={precision}"] if precision is not None else [])]
-        study = load(matrix, changes, _seeds(seeds), until_decided)
+        study = load(_required(matrix), _changes(set_, precision), _seeds(seeds), until_decided)
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots(), selection)
@@ -80,6 +82,34 @@ def main(
         typer.echo("interrupted: finished runs are kept; the same command goes on from here.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="File to write, as ablations/mine.yaml.")]) -> None:
+    """Write a commented matrix to start from."""
+    from ablations.problems import MatrixError
+    from ablations.start import start
+
+    try:
+        start(path)
+    except MatrixError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from error
+    typer.echo(f"{path} is written. See what it would run: python -m runners.ablate --matrix {path} --dry-run")
+
+
+def _changes(given: list[str] | None, precision: str | None) -> list[str]:
+    return [*(given or []), *([] if precision is None else [f"training.precision={precision}"])]
+
+
+def _required(matrix: Path | None) -> Path:
+    from ablations.problems import MatrixError
+
+    if matrix is None:
+        raise MatrixError(
+            "--matrix is missing: name a YAML file, or write one with: python -m runners.ablate init FILE"
+        )
+    return matrix
 
 
 def _repeated(context: typer.Context, study: "Study") -> str:

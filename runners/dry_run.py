@@ -35,6 +35,8 @@ def print_state(
         StoreError: the store cannot be read.
     """
     selection.check(study, plan)
+    for note in study.notes:
+        print_line(console, f"design: {note}")
     known = ledger.read(uri, plan.study)
     if study.search:
         trials = search.read(uri, study, plan)

@@ -8,7 +8,7 @@ import typer
 from runners.placement import ExecutorName
 from runners.selection import Rerun
 
-Matrix = Annotated[Path, typer.Option(help="YAML file that declares the study.", show_default=False)]
+Matrix = Annotated[Path | None, typer.Option(help="YAML file that declares the study.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")]
 Seeds = Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")]
 UntilDecided = Annotated[

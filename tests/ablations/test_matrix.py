@@ -9,7 +9,8 @@ from ablations.problems import MatrixError
 from ablations.study import Study, load
 
 ROOT = Path(__file__).parents[2]
-LOSS = (ROOT / "ablations" / "loss.yaml").read_text()
+MODELINE = "# yaml-language-server: $schema=matrix.schema.json\n"
+LOSS = (ROOT / "ablations" / "loss.yaml").read_text().replace(MODELINE, "")
 
 
 def read(folder: Path, text: str, *overrides: str) -> Study:
@@ -44,6 +45,7 @@ def test_the_loss_study_is_the_whole_grid() -> None:
 def test_committed_matrices_are_valid_and_say_how_to_run_them(path: Path) -> None:
     assert load(path).cells
     assert f"python -m runners.ablate --matrix ablations/{path.name}" in path.read_text()
+    assert MODELINE in path.read_text()
 
 
 def test_a_factor_keeps_its_path_where_its_short_name_is_taken(tmp_path: Path) -> None:

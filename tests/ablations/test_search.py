@@ -12,7 +12,9 @@ from ablations.search import Search
 from ablations.study import Study, load
 
 ROOT = Path(__file__).parents[2]
-SEARCH = (ROOT / "ablations" / "search.yaml").read_text()
+SEARCH = (
+    (ROOT / "ablations" / "search.yaml").read_text().replace("# yaml-language-server: $schema=matrix.schema.json\n", "")
+)
 ENC, CL, GATE = "loss.encoder_weight", "loss.contrastive.weight", "loss.gate_weight"
 
 

@@ -1,0 +1,46 @@
+"""The dry run of each committed matrix, as it was reviewed.
+
+``python -m tests.runners.test_golden`` writes the files anew; look at the difference before it is committed.
+"""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ablations.study import load
+from model.data.file import DataFile
+from runners.ablate import app
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden"
+MATRICES = sorted((ROOT / "ablations").glob("*.yaml"))
+
+
+def dry_run(path: Path) -> str:
+    """What a new user on two cores sees on a wide terminal."""
+    arguments = ["--matrix", str(path), "--dry-run", "--jobs", "2", "--tracking-uri", "sqlite:///nowhere/mlflow.db"]
+    result = CliRunner(env={"COLUMNS": "140", "NO_COLOR": "1"}).invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return "".join(f"{line.rstrip()}\n" for line in result.stdout.splitlines())
+
+
+def embedded(path: Path) -> bool:
+    """Whether the matrix needs no data file."""
+    return not any(isinstance(cell.config.data, DataFile) for cell in load(path).cells)
+
+
+@pytest.mark.parametrize("path", MATRICES, ids=lambda path: path.stem)
+def test_the_dry_run_is_as_it_was_reviewed(path: Path) -> None:
+    if not embedded(path):
+        pytest.skip("needs a data file")
+    assert dry_run(path) == (GOLDEN / f"{path.stem}.txt").read_text(encoding="utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.iterdir()} == {path.stem for path in MATRICES if embedded(path)}
+
+
+if __name__ == "__main__":
+    for matrix in filter(embedded, MATRICES):
+        (GOLDEN / f"{matrix.stem}.txt").write_text(dry_run(matrix), encoding="utf-8")
