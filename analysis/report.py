@@ -105,6 +105,7 @@ def write(
     from analysis.mixing import mixtures, refuse
     from analysis.page import page
     from analysis.page.provenance import runs_address
+    from analysis.path import path_table, ways
     from analysis.search import search_table
     from analysis.tables import cells_table, effects_table
     from analysis.variance import variance_table
@@ -119,6 +120,7 @@ def write(
     tables += [choice_table(runs, trials), variance_table(store, runs)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
     tables += [margins_table(runs)] if runs.plan.factors else []
+    tables += [path_table(runs, found)] if (found := ways(runs.plan)) else []
     tables += [breakdown_table(runs, course)] if course else []
     tables += [decisions_table(runs)] if runs.plan.stopping else []
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)

@@ -78,7 +78,9 @@ def test_make_targets_of_the_readme_exist(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("python -m runners.ablate")}))
+@pytest.mark.parametrize(
+    "command", sorted({c for c in readme_commands() if c.startswith("python -m runners.ablate --matrix")})
+)
 def test_study_commands_of_the_readme_are_accepted(command: str) -> None:
     data = ROOT.parent / "shared" / "data"
     if "data.path" in command and not data.is_dir():
@@ -89,6 +91,18 @@ def test_study_commands_of_the_readme_are_accepted(command: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "to run:" in done.stdout
+
+
+def test_the_matrix_to_start_from_is_written_and_runs(tmp_path: Path) -> None:
+    (command,) = [c for c in readme_commands() if c.startswith("python -m runners.ablate init")]
+    (tmp_path / "ablations").mkdir()
+    arguments, environment = shlex.split(command)[1:], {**os.environ, "PYTHONPATH": str(ROOT)}
+    for more in (arguments, [*arguments[:2], "--matrix", arguments[-1], "--dry-run"]):
+        done = subprocess.run(
+            [sys.executable, *more], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    assert "study mine: 6 cells x 5 seeds" in done.stdout
 
 
 @pytest.mark.parametrize("command", sorted({c for c in readme_commands() if c.startswith("python -m model.data")}))

@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 TITLES = {
     "cells": "Cells",
     "effects": "Effects of the factors",
+    "path": "From the baseline to the other end, setting by setting",
     "margins": "Levels of the factors",
     "decisions": "How each contrast was decided",
     "breakdown": "Terms of the loss at the chosen epoch",
@@ -125,7 +126,7 @@ def sections(report: Report, address: str) -> list[Section]:
             _looks(runs), shown.get("decisions"), shown.get("sizes"),
         ]),
         Section("factors", "Which factor matters", [
-            factors, shown["effects"], shown.get("margins"), _pairs(runs, tables),
+            factors, shown["effects"], shown.get("margins"), shown.get("path"), _pairs(runs, tables),
         ]),
         Section("choice-of-a-cell", "Which cell to take", [shown["choice"], shown.get("search")]),
         Section("anatomy", "Anatomy of the loss", [
