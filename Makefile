@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 STUDY ?= loss
-STUDIES := presets weighting normalisation reconstruction gate modality architecture multilabel search
+STUDIES := presets weighting normalisation reconstruction gate modality architecture multilabel search parts path
 STUDIES_URI := sqlite:///mlruns/studies/mlflow.db
 PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true

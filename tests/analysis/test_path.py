@@ -51,8 +51,8 @@ def test_the_mean_over_all_orders_is_that_and_adds_up() -> None:
     assert table["orders_mean"].sum() == pytest.approx(whole)
     assert table["step_mean"].sum() == pytest.approx(whole)
     first = test[table["cell"].iloc[0]] - test["c110x"]
-    low, high = stats.t.interval(0.95, len(first) - 1, first.mean(), first.std() / len(first) ** 0.5)
-    assert table.loc[1, ["step_low", "step_high"]].to_list() == pytest.approx([low, high])
+    expected = stats.t.interval(0.95, len(first) - 1, first.mean(), stats.sem(first))
+    assert (table["step_low"].iloc[0], table["step_high"].iloc[0]) == pytest.approx(expected)
 
 
 def test_one_seed_has_no_interval_and_a_hole_has_no_path() -> None:
