@@ -269,4 +269,4 @@ def test_a_search_has_a_number_of_seeds(tmp_path: Path) -> None:
     path.write_text(text.replace("seeds: 5", "seeds: {min: 3, max: 9, until: decided}"))
     done = CliRunner().invoke(ablate.app, ["--matrix", str(path), "--dry-run"])
     assert done.exit_code == 2
-    assert "line 15: design 'search' needs a number or a list of seeds, not 'until: decided'" in done.stderr
+    assert "line 16: design 'search' needs a number or a list of seeds, not 'until: decided'" in done.stderr
