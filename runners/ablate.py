@@ -3,7 +3,10 @@
 python -m runners.ablate --matrix ablations/loss.yaml
 """
 
+import contextlib
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +32,8 @@ def main(
     context: typer.Context,
     matrix: options.Matrix = None,
     dry_run: options.DryRun = False,
+    watch_: options.Watch = False,
+    plain: options.Plain = False,
     seeds: options.Seeds = None,
     until_decided: options.UntilDecided = False,
     set_: options.Set = None,
@@ -54,16 +59,13 @@ def main(
         return None
     from rich.console import Console
 
-    from ablations.problems import MatrixError
     from ablations.study import load
-    from model.base import DataError
-    from runners import planner, store
+    from runners import planner, store, watch
     from runners.driver import Driver
     from runners.dry_run import print_state
-    from runners.executors import ExecutorError
     from runners.terms import Terms
 
-    try:
+    with _exits():
         placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
@@ -71,30 +73,41 @@ def main(
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots(), selection)
+        # Not as the environment of a CI forces it: what is no terminal gets lines.
+        console = Console(stderr=True, force_terminal=sys.stderr.isatty() and not plain)
+        if watch_:
+            return watch.watch(console, uri, study, plan)
         terms = Terms(placement.largest, retries, command=_repeated(context, study))
         executor_ = placement.executor(uri, plan.study, planner.files(study, plan))
-        driver = Driver(uri, executor_, Console(stderr=True), terms, selection)
-        failed = driver.bring_up_to_date(study, plan)
-    except (MatrixError, DataError, store.StoreError, ExecutorError) as error:
+        failed = Driver(uri, executor_, console, terms, selection).bring_up_to_date(study, plan)
+    raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+@contextlib.contextmanager
+def _exits() -> Iterator[None]:
+    """Messages and exit codes of what is raised."""
+    from ablations.problems import MatrixError
+    from model.base import DataError
+    from runners.executors import ExecutorError
+    from runners.store import StoreError
+
+    try:
+        yield
+    except (MatrixError, DataError, StoreError, ExecutorError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt:
         typer.echo("interrupted: finished runs are kept; the same command goes on from here.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(RUN_FAILED if failed else 0)
 
 
 @app.command()
 def init(path: Annotated[Path, typer.Argument(help="File to write, as ablations/mine.yaml.")]) -> None:
     """Write a commented matrix to start from."""
-    from ablations.problems import MatrixError
     from ablations.start import start
 
-    try:
+    with _exits():
         start(path)
-    except MatrixError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from error
     typer.echo(f"{path} is written. See what it would run: python -m runners.ablate --matrix {path} --dry-run")
 
 

@@ -1,7 +1,7 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ from rich.console import Console
 
 from ablations.record import Kind, Plan, Tag, digest, sqlite_path
 from ablations.study import Study
-from runners import ledger, rounds, search, store
+from runners import ledger, live, rounds, search, store
 from runners.claims import Claims, new_driver
 from runners.executors import Executor
 from runners.interruption import Grace, Interruption
 from runners.ledger import Ledger
-from runners.planner import RunSpec, missing_runs
+from runners.planner import missing_runs
 from runners.progress import ProgressView
 from runners.search import Trials
 from runners.selection import Selection
@@ -119,8 +119,8 @@ class _Study:
             return search.read(self.uri, self.study, self.plan)
 
         trials = read()
-        total = len(trials.missing) + trials.wanted * len(trials.plan.seeds)
-        with ProgressView(self.driver.console, total, self.executor.jobs) as view:
+        more = trials.wanted * len(trials.plan.seeds)
+        with self._view(trials.plan, ledger.read(self.uri, self.plan.study), Kind.SEARCH, more) as view:
             if trials.search.config.method == "grid" or work.leads(lambda: read().complete, view):
                 work.run(read().missing, view)
                 exploration = read().exploration()
@@ -139,7 +139,11 @@ class _Study:
             self.say(f"{plan.study}: {of} runs are in the store, nothing to run")
             return 0
         with executor if runs else contextlib.nullcontext(), self._work(plan, known) as work:
-            return self._execute(work, runs, lambda: missing_runs(study, plan, ()))
+            if not runs:
+                return 0
+            with self._view(plan, known) as view:
+                work.run(runs, view, lambda: missing_runs(study, plan, ()))
+        return view.failed
 
     def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
         """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
@@ -149,21 +153,19 @@ class _Study:
             self.say(f"{plan.study}: nothing to run; {state.verdict()}")
             return 0
         with executor if state.runs else contextlib.nullcontext(), self._work(plan, known) as work:
-            while state.runs:
-                failed += self._execute(work, state.runs, lambda: missing_runs(study, plan, ()))
-                tried |= {run.run_key for run in state.runs}
-                state = rounds.read(self.uri, study, plan, jobs, tried)
-                work.tracker.keep_decisions(state.csv())
-                self.say(f"{plan.study}: {state.verdict()}")
+            with self._view(plan, known) if state.runs else contextlib.nullcontext() as view:
+                while view and state.runs:
+                    work.run(state.runs, view, lambda: missing_runs(study, plan, ()))
+                    failed = view.failed
+                    tried |= {run.run_key for run in state.runs}
+                    state = rounds.read(self.uri, study, plan, jobs, tried)
+                    work.tracker.keep_decisions(state.csv())
+                    self.say(f"{plan.study}: {state.verdict()}")
             work.tracker.keep_decisions(state.csv())
         return failed
 
-    def _execute(self, work: "Work", runs: Sequence[RunSpec], done: Callable[[], Sequence[RunSpec]]) -> int:
-        if not runs:
-            return 0
-        with ProgressView(self.driver.console, len(runs), self.executor.jobs) as view:
-            work.run(runs, view, done)
-        return view.failed
+    def _view(self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL, more: int = 0) -> ProgressView:
+        return ProgressView(self.driver.console, live.of_store(self.uri, plan, known, kind, more))
 
     @contextlib.contextmanager
     def _work(self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Work]":

@@ -108,9 +108,17 @@ class Interruption:
             self._end()
         else:
             self.stopping = True
-            self._of.say(f"stopping: {running} runs are running; press Ctrl-C again to stop now")
+            self._of.say(self._explained(running))
             self._of.stop()
             self._after(self.grace.quick, self._hurry)
+
+    def _explained(self, running: int) -> str:
+        runs = f"the {running} runs that have begun get" if running > 1 else "the run that has begun gets"
+        return (
+            f"stopping: nothing new starts, and {runs} {self.grace.quick:g} s to end, then {self.grace.last:g} s to "
+            f"keep a checkpoint. Ctrl-C again stops now, at the checkpoints that there are; either way what is "
+            f"finished is kept, and the same command goes on."
+        )
 
     def _hurry(self) -> None:
         if self._of:

@@ -10,6 +10,8 @@ from runners.selection import Rerun
 
 Matrix = Annotated[Path | None, typer.Option(help="YAML file that declares the study.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and start nothing.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the study as it fills up; start and write nothing.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Lines, and no live view; so it is where there is no terminal.")]
 Seeds = Annotated[str | None, typer.Option(help="In place of the matrix's: a number, or a list as 0,1,7.")]
 UntilDecided = Annotated[
     bool, typer.Option("--until-decided", help="Add seeds, up to 30 in all, to contrasts that are not decided.")

@@ -1,66 +1,94 @@
-"""How far a study is: a live bar on a terminal, lines elsewhere."""
+"""How far a study is: a live view on a terminal, lines elsewhere."""
 
 import time
-from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.text import Text
 
-from ablations.record import Outcome, RunRecord
+from ablations.record import RunRecord
+from runners import screen
+from runners.live import LiveState, Mark
+from runners.planner import RunSpec
+from runners.screen import Frame
 
 LINE_SECONDS = 15.0
+REFRESHES = 4  # a second, at most
+BELOW = 2  # lines of the screen that stay free
 
 
 class ProgressView:
-    """Counts runs as they end."""
+    """Shows runs as they begin and end."""
 
-    def __init__(self, console: Console, total: int, jobs: int) -> None:
-        self.console, self.total, self.jobs = console, total, jobs
-        self.done = self.diverged = self.failed = self.others = 0
-        self.errors: Counter[str] = Counter()
-        self.repeat: dict[str, str] = {}
-        self.waiting = False
+    def __init__(self, console: Console, state: LiveState) -> None:
+        """Show a state.
+
+        Args:
+            console: where it is shown; one that is not interactive gets lines.
+            state: that is changed by what happens.
+        """
+        self.console, self.state = console, state
+        self.waiting = self.over = False
+        self.told = 0
         self.started = self.printed = time.monotonic()
-        self.bar = Progress(
-            TextColumn("[bold]{task.fields[study]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[state]}"),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("", total=total, study="runs", state="starting")
+        self.live = Live(get_renderable=self._picture, console=console, refresh_per_second=REFRESHES)
 
     def __enter__(self) -> Self:
-        self.bar.start()
+        if self.console.is_interactive:
+            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-        for error, count in self.errors.items():
-            if count > 1:
-                self.say(f"failed: {count} runs in all with: {error}")
-            if self.repeat[error]:
-                self.say(f"to repeat {'the first of these' if count > 1 else 'it'} alone: {self.repeat[error]}")
+        self.over = True
+        self.live.stop()
+        for failure in self.state.failures.values():
+            several = failure.count > 1
+            if self.console.is_interactive:
+                self.say(f"failed: {failure.name}: {failure.error}")
+            if several:
+                self.say(f"failed: {failure.count} runs in all with: {failure.error}")
+            if failure.repeat:
+                self.say(f"to repeat {'the first of these' if several else 'it'} alone: {failure.repeat}")
 
-    def ended(self, name: str, record: RunRecord, repeat: str = "") -> None:
+    @property
+    def failed(self) -> int:
+        """How many runs failed."""
+        return self.state.failed
+
+    def wants(self, runs: Iterable[RunSpec]) -> None:
+        """These are to be run."""
+        self.state.wants(runs)
+
+    def begins(self, runs: Iterable[RunSpec]) -> None:
+        """These are handed to the executor, or tell that they run."""
+        self.state.begins(runs)
+
+    def again(self, run: RunSpec, reason: str) -> None:
+        """It is to be tried again."""
+        self.state.waits(run)
+        self.say(f"{run.name}: {reason}")
+
+    def ended(self, run: RunSpec, record: RunRecord, repeat: str = "") -> None:
         """A run ended; ``repeat`` is the command that repeats it alone."""
         self.waiting = False
-        self.done += 1
-        self.diverged += record.outcome is Outcome.DIVERGED
-        self.failed += record.outcome is Outcome.FAILED
-        if record.outcome is Outcome.FAILED:
-            self._failed(name, record.reason, repeat)
-        self._update()
+        known = set(self.state.failures)
+        self.state.ends(run, record, repeat)
+        self._news(known)
 
-    def elsewhere(self, failed: bool) -> None:
+    def elsewhere(self, run: RunSpec, failed: bool) -> None:
         """Another driver has ended a run."""
-        self.total -= 1
-        self.others += 1
-        self.failed += failed
-        self._update()
+        self.state.elsewhere(run, failed)
+        self.tell()
+
+    def shows(self, state: LiveState) -> None:
+        """The same study later, or what comes after its search."""
+        former, self.state, self.waiting = self.state, state, False
+        state.before = former.before
+        if former.plan.metric != state.plan.metric:
+            self.started, state.before = time.monotonic(), state.done
+        self._news(set(former.failures))
 
     def waits(self, text: str) -> None:
         """Say what is waited for, once until the next run ends here."""
@@ -70,32 +98,35 @@ class ProgressView:
 
     def counts(self) -> str:
         """Done and failed in words."""
-        return f"{self.done} of {self.total} runs are done, {self.failed} failed"
+        return self.state.counts()
 
-    def _update(self) -> None:
-        self.bar.update(self.task, completed=self.done, total=self.total, state=self.state())
-        due = time.monotonic() - self.printed > LINE_SECONDS or self.done == self.total
-        if due and not self.console.is_terminal:
-            self.printed = time.monotonic()
-            self.say(f"{self.done}/{self.total} runs, {self.state()}")
-
-    def _failed(self, name: str, error: str, repeat: str) -> None:
-        """The first run with an error is named; the others with the same are counted."""
-        self.errors[error] += 1
-        if self.errors[error] == 1:
-            self.repeat[error] = repeat
-            self.say(f"failed: {name}: {error}")
+    def tell(self) -> None:
+        """Print a line if it is time for one and there is no live view."""
+        now = time.monotonic()
+        due = now - self.printed > LINE_SECONDS or self.state.done == self.state.total
+        if due and self.told != self.state.done and not self.console.is_interactive:
+            self.printed, self.told = now, self.state.done
+            self.say(self._line())
 
     def say(self, text: str) -> None:
-        """Print a line, above the bar."""
+        """Print a line, above the live view."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def state(self) -> str:
-        """Failed, running, rate and time left in words."""
-        minutes = (time.monotonic() - self.started) / 60
-        rate = self.done / minutes if minutes else 0.0
-        left = f"{(self.total - self.done) / rate:.1f} min left" if rate else "no rate yet"
-        running = min(self.jobs, self.total - self.done)
-        diverged = f"{self.diverged} diverged, " if self.diverged else ""
-        others = f", {self.others} by other drivers" if self.others else ""
-        return f"{self.failed} failed, {diverged}{running} running, {rate:.0f}/min, {left}{others}"
+    def _news(self, known: Collection[str]) -> None:
+        """Tell of errors that are new, at once; the live view has them."""
+        for error, failure in self.state.failures.items():
+            if error not in known and not self.console.is_interactive:
+                self.say(f"failed: {failure.name}: {error}")
+        self.tell()
+
+    def _line(self) -> str:
+        state = self.state
+        diverged = f"{state.diverged} diverged, " if state.diverged else ""
+        begun = f"{state.count(Mark.BEGUN)} begun, "
+        pace = screen.pace(state, time.monotonic() - self.started)
+        return f"{state.done}/{state.total} runs, {state.failed} failed, {diverged}{begun}{pace}"
+
+    def _picture(self) -> Text:
+        size, seconds = self.console.size, time.monotonic() - self.started
+        frame = Frame(size.width, size.height - BELOW, not self.console.encoding.startswith("utf"))
+        return screen.draw(self.state, seconds, frame, failures=not self.over)

@@ -82,6 +82,7 @@ class Work:
             KeyboardInterrupt: it was interrupted.
         """
         self.left = {run.run_key: run for run in runs}
+        view.wants(runs)
         if any(not set(group) <= self.left.keys() for group in self.executor.checkpoints.division()):
             self.ended |= {run.run_key: run for run in done() if run.run_key in self.former.keys() - self.left.keys()}
         with self._interruptible(view, lambda: len(self.begun)):
@@ -98,7 +99,7 @@ class Work:
 
     def explore(self, exploration: Exploration, view: ProgressView) -> None:
         """Run the trials of a search that are still to begin; errors as with ``run``."""
-        with self._interruptible(view, lambda: min(view.jobs, view.total - view.done)):
+        with self._interruptible(view, lambda: min(self.executor.jobs, view.state.total - view.state.done)):
             self.executor.explore(exploration, self._reporter(view))
 
     def leads(self, over: Callable[[], bool], view: ProgressView) -> bool:
@@ -141,6 +142,7 @@ class Work:
             taken = self.tracker.shares.take(wanted)
             self._settle(taken.ended, view)
             if taken.runs:
+                view.begins([self.left[key] for key in taken.runs])
                 yield self._begin(pack, wanted, set(taken.runs))
 
     def _begin(self, pack: Pack, wanted: Sequence[str], taken: set[str]) -> Pack:
@@ -171,8 +173,7 @@ class Work:
 
     def _settle(self, ended: Mapping[str, bool], view: ProgressView) -> bool:
         for key, failed in ended.items():
-            del self.left[key]
-            view.elsewhere(failed)
+            view.elsewhere(self.left.pop(key), failed)
         return bool(ended)
 
     def _reporter(self, view: ProgressView) -> Report:
@@ -198,14 +199,15 @@ class Work:
         attempt = Attempt(self.tries[key] + 1, again, repeat, self.former.get(key, ()))
         counts = self.tracker.write(spec, message, attempt)
         if not isinstance(message, RunRecord):
+            view.begins([spec])
             return
         self.begun.discard(key)
         if not again:
             self.ended[key] = spec
             self.executor.checkpoints.drop(key)
         if counts and not again:
-            view.ended(spec.name, message, repeat)
+            view.ended(spec, message, repeat)
         else:
-            view.say(f"{spec.name}: {message.reason}; it is tried again" if counts else f"{spec.name}: {LOST}")
+            view.again(spec, f"{message.reason}; it is tried again" if counts else LOST)
             self.tries[key] += counts
             self.left[key] = spec

@@ -35,7 +35,15 @@ class Work:
         self.happened.append("hurry")
 
 
-STOPPING = "stopping: 3 runs are running; press Ctrl-C again to stop now"
+def stopping(grace: Grace) -> str:
+    return (
+        f"stopping: nothing new starts, and the 3 runs that have begun get {grace.quick:g} s to end, then "
+        f"{grace.last:g} s to keep a checkpoint. Ctrl-C again stops now, at the checkpoints that there are; either way "
+        f"what is finished is kept, and the same command goes on."
+    )
+
+
+STOPPING = stopping(Grace())
 
 
 def interrupt(number: signal.Signals = signal.SIGINT) -> None:
@@ -61,7 +69,7 @@ def test_what_does_not_end_is_asked_to_hurry_and_then_ended() -> None:
         interrupt()
         time.sleep(30)
     assert 0.4 <= time.monotonic() - start < 10
-    assert work.happened == [STOPPING, "stop", "hurry"]
+    assert work.happened == [stopping(interruption.grace), "stop", "hurry"]
 
 
 def test_the_second_signal_ends_at_once_and_a_third_does_not_disturb_the_end() -> None:

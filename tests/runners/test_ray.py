@@ -112,7 +112,7 @@ def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(
         time.sleep(0.5)
     _, errors = process.communicate()
     assert process.returncode == 130, errors
-    assert re.search(r"stopping: \d+ runs are running; press Ctrl-C again to stop now", errors)
+    assert re.search(r"stopping: nothing new starts, and the .*run.* that ha.* begun .* Ctrl-C again stops now", errors)
     assert re.search(r"stopped: \d+ of 400 runs are done, 0 failed", errors)
     assert "interrupted: finished runs are kept; the same command goes on from here" in errors
     assert "Traceback" not in errors
