@@ -371,7 +371,7 @@ def test_a_thread_may_draw_while_others_run() -> None:
     thread = threading.Thread(target=drawing)
     thread.start()
     state.wants(runs)
-    beginning = threading.Thread(target=lambda: [state.begins([run_]) for run_ in runs])
+    beginning = threading.Thread(target=state.begins, args=(runs,))
     beginning.start()
     beginning.join()
     for run_ in runs:
