@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from ablations.record import digest
 from ablations.settings import defaults, leaves
-from model.config import RunConfig
+from model.configuration import Configuration
 
 SECTIONS = ("loss", "model", "training", "data")
 READABLE = 40
@@ -27,7 +27,7 @@ class Cell:
         point: of a trial of a search, its level of each factor as JSON.
     """
 
-    config: RunConfig
+    config: Configuration
     name: str
     levels: Mapping[str, str] = field(default_factory=dict)
     point: str = ""
@@ -38,20 +38,20 @@ class Cell:
         return cell_id(self.config)
 
 
-def cell_id(config: RunConfig) -> str:
+def cell_id(config: Configuration) -> str:
     """A short readable part and the hash of the canonical JSON of the complete configuration."""
     return f"{','.join(differences(config))[:READABLE] or 'default'}-{digest(config.identity())}"
 
 
-def differences(config: RunConfig) -> list[str]:
+def differences(config: Configuration) -> list[str]:
     """What differs from the defaults, a word for each setting."""
-    identity, default = leaves(config.identity()), leaves(defaults())
+    identity, default = leaves(config.identity()), leaves(defaults(config.task))
     changed = [path for path, value in identity.items() if path in default and default[path] != value]
     changed.sort(key=lambda path: SECTIONS.index(path.partition(".")[0]))
     return [label(config, path, identity[path]) for path in changed]
 
 
-def short_name(config: RunConfig, path: str) -> str:
+def short_name(config: Configuration, path: str) -> str:
     """The short title that a configuration declares for a field, or the field's name; of tied ones, of each."""
     if "+" in path:
         return "+".join(short_name(config, tied) for tied in path.split("+"))
@@ -64,7 +64,7 @@ def short_name(config: RunConfig, path: str) -> str:
     return (field and field.title) or name
 
 
-def label(config: RunConfig, path: str, value: object) -> str:
+def label(config: Configuration, path: str, value: object) -> str:
     """``enc=0.03``; kinds, lists and mappings speak for themselves, and a file's folder does not identify it."""
     if path == "data.path":
         value = PurePath(str(value)).name
@@ -77,7 +77,7 @@ def label(config: RunConfig, path: str, value: object) -> str:
     return f"{short_name(config, path)}={plain(value)}"
 
 
-def named(config: RunConfig, change: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]) -> Cell:
+def named(config: Configuration, change: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]) -> Cell:
     """The cell of a configuration, named after the level that it has of each factor.
 
     Args:
@@ -90,7 +90,7 @@ def named(config: RunConfig, change: Mapping[str, Any], factors: Mapping[str, Se
     return Cell(config, " ".join(words), levels)
 
 
-def level_label(config: RunConfig, path: str, levels: Sequence[Any], level: Any) -> str:
+def level_label(config: Configuration, path: str, levels: Sequence[Any], level: Any) -> str:
     """Label of a level; kinds that occur once speak for themselves, others with the settings that are written."""
     if not isinstance(level, dict):
         return label(config, path, level).rpartition("=")[2]

@@ -10,10 +10,11 @@ from ablations import settings
 from ablations.designs import Path
 from ablations.includes import Source
 from ablations.matrix import Matrix, Range, UntilDecided
+from ablations.overrides import OPTION
 from ablations.problems import message_of, nearest, path_of
 from ablations.resolution import has
 from ablations.settings import Settings
-from model.config import RunConfig
+from model.configuration import Configuration
 
 Place = tuple[str | int, ...]
 
@@ -21,29 +22,40 @@ Place = tuple[str | int, ...]
 class Checks:
     """Of the settings of one matrix."""
 
-    def __init__(self, source: Source, base: Settings, overrides: Mapping[str, Any], option: str) -> None:
+    def __init__(self, source: Source, base: Settings, overrides: Mapping[str, Any], kind: type[Configuration]) -> None:
         """Nothing is checked yet.
 
         Args:
             source: the matrix as written.
             base: complete settings, with the overrides.
             overrides: of the command line, by dotted path.
-            option: that gave them.
+            kind: of the configurations.
         """
-        self.source, self.base, self.overrides, self.option = source, base, overrides, option
+        self.source, self.base, self.overrides, self.kind = source, base, overrides, kind
 
     def of_base(self) -> list[str]:
         """What is wrong with the base itself."""
         return self.of(self.base, ())
 
+    def of_metrics(self, matrix: Matrix) -> Iterator[str]:
+        """What is wrong with the metric that is compared, and that of a search, which is made large."""
+        known = self.kind.metrics()
+        wanted = {("metric", "name"): ("test/", matrix.metric.name, [*known])}
+        if matrix.search:
+            large = [name for name, direction in known.items() if direction == "max"]
+            wanted["search", "metric"] = ("dev/", matrix.search.metric, large)
+        for path, (split, metric, names) in wanted.items():
+            if metric not in (full := [f"{split}{name}" for name in names]):
+                yield f"{self.source.place(*path)}: {'.'.join(path)}: no metric '{metric}'; there are {', '.join(full)}"
+
     def of(self, written: Settings, place: Place) -> list[str]:
         """What is wrong with complete settings, of which what stands at ``place`` was changed."""
         try:
-            RunConfig.model_validate_json(json.dumps(written))
+            self.kind.model_validate_json(json.dumps(written))
         except ValidationError as error:
             details = [(detail, path_of(detail, written)) for detail in error.errors()]
             return [
-                f"{self._where(path, place)}: {message_of(detail, path, RunConfig, written)}"
+                f"{self._where(path, place)}: {message_of(detail, path, self.kind, written)}"
                 for detail, path in details
             ]
         return []
@@ -57,7 +69,7 @@ class Checks:
             return self.source.place(*place)
         dotted = ".".join(map(str, path))
         given = [key for key in self.overrides if dotted.startswith(key) or key.startswith(dotted)]
-        return f"{self.option} {given[0]}" if given else self.source.place("base", *path)
+        return f"{OPTION} {given[0]}" if given else self.source.place("base", *path)
 
     def of_search(self, matrix: Matrix) -> Iterator[str]:
         """What the form of the file alone does not tell, of a search and of ranges without one."""

@@ -11,6 +11,8 @@ from model.base import Config
 
 MOST_SEEDS, MOST_CELLS, MOST_RUNS = 10_000, 100_000, 1_000_000  # more are a slip, and would use up the memory
 
+TASK = r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*)?$"
+
 Level = Annotated[Any, Field(description="a scalar, a list, or a mapping of settings")]
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
 
@@ -32,12 +34,11 @@ class UntilDecided(Config):
 class MetricConfig(Config):
     """The metric that is compared. ``sesoi`` is the smallest effect size of interest, in units of the metric.
 
-    Micro F1 and average precision are those of several labels.
+    ``test/`` and one of weighted_f1, macro_f1, accuracy, of several labels also micro_f1 and average_precision; of a
+    task one of its own metrics, by default the first.
     """
 
-    name: Literal["test/weighted_f1", "test/macro_f1", "test/accuracy", "test/micro_f1", "test/average_precision"] = (
-        "test/weighted_f1"
-    )
+    name: str = "test/weighted_f1"
     direction: Literal["max", "min"] = "max"
     sesoi: PositiveFloat | None = None
 
@@ -71,7 +72,7 @@ class SearchConfig(Config):
 
     method: Literal["grid", "bayesian"]
     trials: Annotated[int, Field(ge=2, le=MOST_CELLS)] | None = None
-    metric: Literal["dev/weighted_f1", "dev/macro_f1", "dev/accuracy"] = "dev/weighted_f1"
+    metric: str = "dev/weighted_f1"
     seeds: Seeds
 
     @model_validator(mode="after")
@@ -112,18 +113,20 @@ Parts = Annotated[
 class Matrix(Config):
     """A study: what is varied, against which baseline, measured how, with how many seeds.
 
-    ``base`` holds differences to the defaults. ``design`` says which cells there are: see ``ablations.designs``; those
-    of several designs are united. ``factors`` are settings with their levels, ``tied`` lists of factors that change
-    together. A factor below another, as ``loss.classification.gamma`` below ``loss.classification``, is for the kinds
-    that have it. ``parts`` are what ``leave_one_out`` and ``add_one_in`` switch off: names of those that the model
-    declares (``model.parts``), or a mapping from names to dotted settings; by default all of the model. ``cells`` are
-    written out, each a name and its dotted settings. Cells that match one of ``exclude`` are left out
-    (``ablations.exclusion``). ``baseline`` is ``base``, the name of one of ``cells``, or a mapping of dotted settings;
-    it must be one of the cells, or in the space of the search. ``include`` names another matrix, whose keys count where
-    this one has none (``ablations.includes``).
+    ``task`` is ``package.module:Class`` of a model of your own (``model.task``) in place of the one that comes with the
+    project. ``base`` holds differences to the defaults. ``design`` says which cells there are: see
+    ``ablations.designs``; those of several designs are united. ``factors`` are settings with their levels, ``tied``
+    lists of factors that change together. A factor below another, as ``loss.classification.gamma`` below
+    ``loss.classification``, is for the kinds that have it. ``parts`` are what ``leave_one_out`` and ``add_one_in``
+    switch off: names of those that the model declares (``model.parts``), or a mapping from names to dotted settings; by
+    default all of the model. ``cells`` are written out, each a name and its dotted settings. Cells that match one of
+    ``exclude`` are left out (``ablations.exclusion``). ``baseline`` is ``base``, the name of one of ``cells``, or a
+    mapping of dotted settings; it must be one of the cells, or in the space of the search. ``include`` names another
+    matrix, whose keys count where this one has none (``ablations.includes``).
     """
 
     study: Annotated[str, Field(pattern=f"^{STUDY_NAME.pattern}$")]
+    task: Annotated[str, Field(pattern=TASK)] = ""
     base: dict[str, Any] = Field(default_factory=dict)
     baseline: str | dict[str, Level] = "base"
     metric: MetricConfig = MetricConfig()

@@ -58,6 +58,7 @@ class Tag(StrEnum):
     RETRIED = "ablation.retried"
     REPEAT = "ablation.repeat"
     SUPERSEDED = "ablation.superseded"
+    FILES = "ablation.files"
 
 
 class Kind(StrEnum):
@@ -238,7 +239,7 @@ class RunRecord:
         outcome: how it ended.
         history: for each epoch, the metrics by name.
         final: metrics at the chosen epoch; empty unless finished.
-        predictions: on test, at the chosen epoch; None unless finished.
+        predictions: on test, at the chosen epoch; None unless finished, or where there are no classes.
         error: traceback of a failed run.
         started: seconds since 1970.
         duration: seconds.
@@ -258,8 +259,8 @@ class RunRecord:
     def __post_init__(self) -> None:
         """Check that the parts agree with the outcome."""
         finished = self.outcome is Outcome.FINISHED
-        if finished != (self.predictions is not None) or finished != bool(self.final):
-            raise SchemaError(f"a {self.outcome} run has final metrics and predictions if and only if it finished")
+        if finished != bool(self.final) or (self.predictions is not None and not finished):
+            raise SchemaError(f"a {self.outcome} run has final metrics if and only if it finished, else no predictions")
         if (self.outcome is Outcome.FAILED) != (self.error is not None):
             raise SchemaError(f"a {self.outcome} run has an error if and only if it failed")
         if finished and not all(map(math.isfinite, self.final.values())):

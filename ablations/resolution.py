@@ -10,7 +10,7 @@ from ablations.cell import Cell, label
 from ablations.designs.space import Axis, Change, Draft, Space
 from ablations.exclusion import matches
 from ablations.settings import Settings, applied, at, resolved
-from model.config import RunConfig
+from model.configuration import Configuration
 
 NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
 ON, OFF = "on", "off"
@@ -29,7 +29,7 @@ class Made:
     """
 
     draft: Draft
-    config: RunConfig
+    config: Configuration
     levels: Mapping[str, str]
     name: str
 
@@ -96,7 +96,7 @@ class Resolver:
         levels = self._levels(config, left_out, change)
         return Made(draft, config, levels, draft.name or self._name(config, levels, change))
 
-    def _config(self, steps: Sequence[Change]) -> tuple[RunConfig, set[str]]:
+    def _config(self, steps: Sequence[Change]) -> tuple[Configuration, set[str]]:
         written, left_out = self.written(steps)
         config = resolved(written)
         inert = {path for step in steps for path in step} & {*config.inert()}
@@ -106,7 +106,7 @@ class Resolver:
         return config, left_out
 
     def _levels(
-        self, config: RunConfig, left_out: Iterable[str] = (), change: Mapping[str, Any] | None = None
+        self, config: Configuration, left_out: Iterable[str] = (), change: Mapping[str, Any] | None = None
     ) -> dict[str, str]:
         known, skipped = change if self.whole and change else {}, {*left_out}
         dump = config.model_dump(mode="json")
@@ -122,13 +122,13 @@ class Resolver:
             levels[name] = OFF if has_level(config, dump, off) else ON
         return levels
 
-    def _label(self, config: RunConfig, dump: Settings, axis: Axis) -> str:
+    def _label(self, config: Configuration, dump: Settings, axis: Axis) -> str:
         for level in axis.levels:
             if has_level(config, dump, level):
                 return axis.label(config, level)
         return "+".join(label(config, path, at(dump, path)).rpartition("=")[2] for path in axis.paths)
 
-    def _name(self, config: RunConfig, levels: Mapping[str, str], change: Mapping[str, Any]) -> str:
+    def _name(self, config: Configuration, levels: Mapping[str, str], change: Mapping[str, Any]) -> str:
         dump = config.model_dump(mode="json")
         words = []
         for axis in self.space.axes:
@@ -150,7 +150,7 @@ def has(settings: Mapping[str, Any], path: str) -> bool:
     return isinstance(holder, Mapping) and name in holder
 
 
-def has_level(config: RunConfig, dump: Settings, change: Change) -> bool:
+def has_level(config: Configuration, dump: Settings, change: Change) -> bool:
     """Whether a configuration has what a change sets: it changes nothing."""
     try:
         return resolved(applied(dump, change)) == config

@@ -19,26 +19,39 @@ DEFINITIONS = "$defs"
 def schema() -> Schema:
     """Of a matrix: its own form, and at ``base`` and under each dotted path that of the settings.
 
-    What depends on several settings at once an editor does not see; reading the matrix does.
+    What depends on several settings at once, and on a user's task, an editor does not see; reading the matrix does.
     """
     matrix, run = Matrix.model_json_schema(), RunConfig.model_json_schema()
     known = {**run.pop(DEFINITIONS), **matrix.pop(DEFINITIONS)}
-    settings = paths(run, known)
     properties = matrix["properties"]
     properties["include"] = {"type": "string", "description": "path of another matrix, from the folder of this one"}
-    properties["base"] = {**run, "title": "Base", "description": "differences to the defaults"}
     factor = properties["factors"]["additionalProperties"]
-    properties["factors"] |= {
-        "properties": {path: _factor(factor, setting) for path, setting in settings.items()},
-        "additionalProperties": _factor(factor, {}),
-    }
-    change = {"type": "object", "properties": settings}
-    properties["cells"]["additionalProperties"] = change
-    properties["baseline"] = {"anyOf": [{"type": "string"}, change], "default": "base"}
-    properties["exclude"]["items"] |= {"properties": {path: {} for path in settings}, "minProperties": 1}
+    properties["factors"]["additionalProperties"] = _factor(factor, {})
+    properties["baseline"] = {"type": ["string", "object"], "default": "base"}
+    properties["exclude"]["items"]["minProperties"] = 1
     del matrix["required"]  # an included matrix may have it
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **matrix, DEFINITIONS: known}
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **matrix,
+        "if": {"required": ["task"], "properties": {"task": {"minLength": 1}}},
+        "else": {"properties": _of_model(run, paths(run, known), factor)},
+        DEFINITIONS: known,
+    }
     return {key: _partial(value) for key, value in whole.items()}
+
+
+def _of_model(run: Schema, settings: Mapping[str, Schema], factor: Schema) -> Schema:
+    """What is known of a matrix for the model that comes with the project."""
+    change, names = {"type": "object", "properties": settings}, list(RunConfig.metrics())
+    return {
+        "base": {**run, "title": "Base", "description": "differences to the defaults"},
+        "metric": {"properties": {"name": {"enum": [f"test/{name}" for name in names]}}},
+        "search": {"properties": {"metric": {"enum": [f"dev/{name}" for name in names]}}},
+        "factors": {"properties": {path: _factor(factor, setting) for path, setting in settings.items()}},
+        "cells": {"additionalProperties": change},
+        "baseline": {"anyOf": [{"type": "string"}, change]},
+        "exclude": {"items": {"properties": {path: {} for path in settings}}},
+    }
 
 
 def _partial(value: Any) -> Any:
@@ -86,7 +99,7 @@ def _members(schema: Schema, known: Mapping[str, Schema]) -> list[Schema]:
 
 def main() -> None:
     """Print it."""
-    assert set(schema()["properties"]["base"]["properties"]) == set(defaults())
+    assert set(schema()["else"]["properties"]["base"]["properties"]) == set(defaults())
     sys.stdout.write(json.dumps(schema(), indent=1) + "\n")
 
 

@@ -11,7 +11,7 @@ from ablations.designs.grid import combinations
 from ablations.matrix import Range, SearchConfig
 from ablations.record import canonical
 from ablations.settings import Settings, applied, at, resolved
-from model.config import RunConfig
+from model.configuration import Configuration
 
 Point = Mapping[str, Any]
 Space = Mapping[str, Range | Sequence[Any]]
@@ -52,7 +52,7 @@ class Search:
         levels = [[{path: level} for level in levels] for path, levels in ends(self.space).items()]
         return tuple(self.cell(point) for point in combinations(levels))
 
-    def point(self, config: RunConfig) -> Point | None:
+    def point(self, config: Configuration) -> Point | None:
         """The point of a configuration; None if it is not in the space."""
         written = config.model_dump(mode="json")
         try:

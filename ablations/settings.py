@@ -5,13 +5,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import RunConfig
+from model.configuration import Configuration
 
 Settings = dict[str, Any]
 
 
-def defaults() -> Settings:
+def kind(task: str) -> type[Configuration]:
+    """The class of the configurations of a task; of the model that comes with the project if it is empty.
+
+    Raises:
+        TaskError: there is no such task.
+    """
+    if not task:
+        return RunConfig
+    from model.task_config import task_class
+
+    return task_class(task)
+
+
+def defaults(task: str = "") -> Settings:
     """The default configuration."""
-    return RunConfig().model_dump(mode="json")
+    return kind(task)().model_dump(mode="json")
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> Settings:
@@ -45,13 +59,13 @@ def applied(base: Mapping[str, Any], change: Mapping[str, object]) -> Settings:
     return result
 
 
-def resolved(settings: Mapping[str, Any]) -> RunConfig:
+def resolved(settings: Mapping[str, Any]) -> Configuration:
     """The configuration that complete settings are.
 
     Raises:
         ValidationError: they are none.
     """
-    return RunConfig.model_validate_json(json.dumps(settings))
+    return kind(settings.get("task", "")).model_validate_json(json.dumps(settings))
 
 
 def at(settings: Mapping[str, Any], path: str) -> Any:

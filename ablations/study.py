@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +15,15 @@ from ablations.cell import Cell, cell_id, short_name
 from ablations.checks import Checks
 from ablations.designs.grid import combinations
 from ablations.designs.space import Axis, Change, Draft, Space
-from ablations.matrix import MOST_CELLS, MOST_RUNS, Matrix, Range
+from ablations.matrix import MOST_CELLS, MOST_RUNS, TASK, Matrix, Range
 from ablations.overrides import OPTION, override
 from ablations.problems import MatrixError, message_of, nearest, path_of
 from ablations.record import RESERVED
 from ablations.resolution import Cells, Made, Resolver, equal_levels, has_level, unite
 from ablations.search import Search, ends
 from ablations.settings import Settings
-from model.config import RunConfig
-from model.parts import switches
+from model.base import InputError
+from model.configuration import Configuration
 
 MOST_SEEDS = 30  # of --until-decided
 
@@ -90,14 +91,15 @@ class _Reader:
             raise MatrixError(
                 f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
             )
-        given = value | self._seeds(value.get("seeds"), seeds, until_decided)
+        given = value | self._of_task(value) | self._seeds(value.get("seeds"), seeds, until_decided)
         try:
             matrix = Matrix.model_validate_json(json.dumps(given))
         except ValidationError as error:
             raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
-        self.base = settings.applied(settings.merged(settings.defaults(), matrix.base), self.overrides)
-        self.checks = Checks(self.source, self.base, self.overrides, OPTION)
-        _refuse(self.checks.of_base())
+        kind, default = settings.kind(matrix.task), settings.defaults(matrix.task)
+        self.base = settings.applied(settings.merged(default, matrix.base), self.overrides)
+        self.checks = Checks(self.source, self.base, self.overrides, kind)
+        _refuse([*self.checks.of_base(), *self.checks.of_metrics(matrix)])
         _refuse([*self.checks.of_search(matrix), *self.checks.of_ties(matrix), *self.checks.of_levels(matrix)])
         changed = [f"# {OPTION} {key}={value}\n" for key, value in self.overrides.items()]
         changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
@@ -111,6 +113,23 @@ class _Reader:
             return Study(matrix, (baseline,), baseline, matrix.seed_list(), text, search)
         found, notes = self._cells(matrix)
         return Study(matrix, found, self._baseline(matrix, found), matrix.seed_list(), text, None, notes)
+
+    def _of_task(self, written: Mapping[str, Any]) -> dict[str, Any]:
+        """What a task makes of the matrix's defaults."""
+        task = written.get("task", "")
+        if not (isinstance(task, str) and re.fullmatch(TASK, task)):
+            return {}  # refused by the form of the matrix
+        try:
+            metrics = settings.kind(task).metrics()
+        except InputError as error:
+            raise MatrixError(f"{self.source.place('task')}: {error}") from error
+        first, direction = next(iter(metrics.items()))
+        given, search = written.get("metric", {}), written.get("search")
+        metric = {"name": f"test/{first}"} | given if isinstance(given, dict) else given
+        if isinstance(metric, dict) and "direction" not in metric:
+            metric["direction"] = metrics.get(str(metric["name"]).removeprefix("test/"), direction)
+        searched = {"search": {"metric": f"dev/{first}"} | search} if isinstance(search, dict) else {}
+        return {"metric": metric, **searched}
 
     def _seeds(self, written: Any, seeds: Sequence[int] | None, until_decided: bool) -> dict[str, Any]:
         """What the command line makes of the file's ``seeds``."""
@@ -188,7 +207,7 @@ class _Reader:
         )
         return Space(tuple(axes), self._parts(matrix, config), matrix.cells, change, first)
 
-    def _parts(self, matrix: Matrix, baseline: RunConfig) -> dict[str, Change]:
+    def _parts(self, matrix: Matrix, baseline: Configuration) -> dict[str, Change]:
         """What the designs switch off, if any does."""
         if not any("parts" in design.needs for design in matrix.design):
             return {}
@@ -200,7 +219,7 @@ class _Reader:
                 if has_level(baseline, dump, off):
                     raise MatrixError(f"{self.source.place(*at)}: part '{name}' is off in the baseline already")
             return matrix.parts
-        known = switches(baseline)
+        known = baseline.switches()
         for number, name in enumerate(matrix.parts):
             if name not in known:
                 raise MatrixError(
@@ -253,7 +272,7 @@ class _Reader:
     def _baseline_change(self, matrix: Matrix) -> Change:
         return matrix.cells.get(matrix.baseline, {}) if isinstance(matrix.baseline, str) else matrix.baseline
 
-    def _wanted_baseline(self, matrix: Matrix) -> RunConfig:
+    def _wanted_baseline(self, matrix: Matrix) -> Configuration:
         if isinstance(matrix.baseline, str) and matrix.baseline not in ("base", *matrix.cells):
             known = ", ".join(["base", *matrix.cells])
             at = self.source.place("baseline")

@@ -2,17 +2,15 @@
 
 import pandas as pd
 
-from analysis.runs import StudyRuns
+from analysis.runs import CLASS, StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means
 from analysis.tables import DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
 
-PREFIX = "test/f1/"
-
 
 def classes_table(study: StudyRuns) -> Table:
     """For each class and cell, F1 on test with its interval and the difference to the baseline."""
-    columns = [column for column in map(str, study.frame) if column.startswith(PREFIX)]
+    columns = [column for column in map(str, study.frame) if column.startswith(CLASS)]
     parts = [_of_class(study, column) for column in columns]
     numbers = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["class", "cell", "name", "mean"])
     baseline = study.plan.baseline
@@ -42,4 +40,4 @@ def _of_class(study: StudyRuns, column: str) -> pd.DataFrame:
     difference = difference.rename(columns={"low": "difference_low", "high": "difference_high"})
     names = frame.groupby("cell", sort=False)["name"].first()
     table = means(frame["score"], frame["cell"]).join(difference).join(names)
-    return table.reset_index(names="cell").assign(**{"class": column.removeprefix(PREFIX)})
+    return table.reset_index(names="cell").assign(**{"class": column.removeprefix(CLASS)})

@@ -116,7 +116,8 @@ def write(
     require_folder(folder)
     _remove_last(folder)
     course = read(store, runs)
-    tables = [cells_table(runs), effects_table(runs), classes_table(runs)]
+    tables = [cells_table(runs), effects_table(runs)]
+    tables += [classes_table(runs)] if runs.classified else []
     tables += [choice_table(runs, trials), variance_table(store, runs)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
     tables += [margins_table(runs)] if runs.plan.factors else []
@@ -174,7 +175,8 @@ def _figures(
     yield "heatmap", _heatmaps(runs, by_name["cells"])
     if runs.plan.factors:
         yield from _margins(runs, by_name["margins"].numbers, by_name["effects"].numbers)
-    yield "classes", classes.draw(by_name["classes"], drawn_cells(runs.plan))
+    if runs.classified:
+        yield "classes", classes.draw(by_name["classes"], drawn_cells(runs.plan))
     if course:
         yield from _courses(store, runs, course)
     if runs.plan.stopping:
@@ -241,8 +243,9 @@ def _courses(store: "Store", runs: "StudyRuns", course: "Course") -> "Iterator[t
     yield "modules", matrices.draw(pushes, "part of the push on a module", left_out)
     cosines = matrices.cosines(course)
     yield "cosines", matrices.draw(cosines, "cosine between gradients", left_out, lowest=-1.0)
-    confusion = matrices.confusions(store.confusions(runs.frame, course.names))
-    yield "confusion", matrices.draw(confusion, "predicted, as a part of what is true", left_out)
+    if runs.classified:
+        confusion = matrices.confusions(store.confusions(runs.frame, course.names))
+        yield "confusion", matrices.draw(confusion, "predicted, as a part of what is true", left_out)
 
 
 if __name__ == "__main__":

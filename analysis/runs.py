@@ -36,6 +36,7 @@ from analysis.database import Database, StoredRun
 MISSING = "missing"
 DIGEST = {PLAN_FILE: Tag.PLAN, SEARCH_FILE: Tag.SEARCH}  # the tag that names the plan that is meant
 NOT_NEEDED = "not needed"
+CLASS = "test/f1/"  # before the name of a class
 
 
 class StudyError(ValueError):
@@ -62,6 +63,11 @@ class StudyRuns:
         """The compared metric of each row; NaN where there is none."""
         name = self.plan.metric.name
         return self.frame[name] if name in self.frame else pd.Series(float("nan"), self.frame.index)
+
+    @property
+    def classified(self) -> bool:
+        """Whether runs predicted classes: they have an F1 of each, and the files of their predictions."""
+        return any(column.startswith(CLASS) for column in map(str, self.frame))
 
     def holes(self) -> pd.DataFrame:
         """The planned runs that did not finish, without those that were not needed."""

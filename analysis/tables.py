@@ -10,7 +10,7 @@ from ablations.record import Outcome
 from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
-from analysis.statistics.anova import effects
+from analysis.statistics.anova import PAIR, effects
 from analysis.statistics.intervals import means
 from analysis.statistics.verdict import verdicts
 
@@ -139,6 +139,9 @@ def effects_table(study: StudyRuns) -> Table:
     frame = study.frame.assign(score=study.score)
     factors = list(study.plan.factors.values())
     numbers = effects(frame, factors or ["cell"])
+    known = (numbers["df"] > 0) | ~numbers.index.str.contains(PAIR)
+    hidden = len(numbers) - int(known.sum())
+    numbers = numbers[known]
     readable = pd.DataFrame(
         {
             "effect": numbers.index.astype(str),
@@ -152,10 +155,16 @@ def effects_table(study: StudyRuns) -> Table:
     caption = (
         f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type III "
         f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
-        f"mean; of an interaction, of what is left of the means after both main effects.{peeking_sentence(study)}"
-        f"{holes_sentence(study)}"
+        f"mean; of an interaction, of what is left of the means after both main effects.{_hidden(hidden)}"
+        f"{peeking_sentence(study)}{holes_sentence(study)}"
     )
     return Table("effects", numbers, readable, caption)
+
+
+def _hidden(interactions: int) -> str:
+    if not interactions:
+        return ""
+    return f" {interactions} interactions are not shown: the design has no runs that could tell them."
 
 
 def _format(spec: str) -> Callable[[float], str]:

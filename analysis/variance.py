@@ -29,7 +29,7 @@ def variance_table(store: Store, study: StudyRuns) -> Table:
         shown = frame["cell"].isin(drawn_cells(study.plan))
         left_out = frame["cell"].nunique() - frame.loc[shown, "cell"].nunique()
         frame = frame[shown]
-    score = scorer(study.plan.metric.name)
+    score = scorer(study.plan.metric.name) if study.classified else None
     counts = {run_id: count(store.predictions(run_id)) for run_id in frame["run_id"]} if score else {}
     numbers = variances(frame, study.plan.baseline, counts, score)
     caption = _caption(study, counts, left_out)
@@ -116,7 +116,7 @@ def _caption(study: StudyRuns, counts: Mapping[str, Counts], left_out: int) -> s
     metric = study.plan.metric.name
     sizes = sorted({len(one.dialogues) for one in counts.values()})
     of = f" ({' or '.join(map(str, sizes))} test dialogues)" if sizes else ""
-    if scorer(metric) is None:
+    if not counts:
         how = (
             f"DIALOGUES LEFT OUT: {metric} is no function of counts by dialogue, so only the error from seeds is given."
         )

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.timing import DIALOGUES, LENGTH, PUBLISHED, UTTERANCES, WIDTHS, medians
 from model.config import RunConfig, Training
-from model.data import Dataset
+from model.data import TRAIN, Dataset
 from model.training import Trainer
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     """Print medians and ratio."""
     config = RunConfig(model=PUBLISHED, training=Training(batch_size=DIALOGUES))
     trainer = Trainer([config], conversations(), 0, torch.device("cpu"))
-    batch = trainer.data.batch(trainer.splits[0], PUBLISHED.graph)
+    batch = trainer.workload.batch(trainer.workload.units(TRAIN))
     trainer.networks.train()
     with Products() as products:
         trainer._step(batch, 0, 1)

@@ -26,7 +26,7 @@ def bare(seeds: int) -> tuple[int, float]:
     torch.set_num_threads(1)
     study = load(MATRIX, seeds=range(seeds))
     runs = planner.missing_runs(study, planner.make_plan(study), ())
-    dataset = study.baseline.config.data.load().standardised()
+    dataset = study.baseline.config.source.load().standardised()
     train(runs[0].config, dataset, 0, torch.device("cpu"))
     start = time.perf_counter()
     for run in runs:

@@ -14,7 +14,7 @@ from benchmarks.timing import DIALOGUES, PUBLISHED, medians
 from model.architecture import Architecture, Hierarchical
 from model.base import kinds
 from model.config import RunConfig
-from model.data import Dataset, Synthetic
+from model.data import TRAIN, Dataset, Synthetic
 from model.training import Trainer
 from model.weighting import Weighting
 
@@ -25,7 +25,7 @@ def step(dataset: Dataset, model: Architecture, strategy: str, **training: Any) 
     """A function that makes five training steps, each the first of an epoch if gradients are to be measured."""
     config = RunConfig.model_validate({"loss": {"weighting": {"kind": strategy}}, "training": training})
     trainer = Trainer([config.model_copy(update={"model": model})], dataset, 0, torch.device("cpu"))
-    batch = trainer.data.batch(trainer.splits[0][:DIALOGUES], model.graph)
+    batch = trainer.workload.batch(trainer.workload.units(TRAIN)[:DIALOGUES])
     trainer.networks.train()
 
     def steps() -> None:

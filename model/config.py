@@ -1,46 +1,30 @@
-"""The complete configuration of a run: everything that can change a result except the seed."""
+"""The complete configuration of a run of the model that comes with the project."""
 
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
-
+from model import parts
 from model.architecture import Architecture
-from model.base import Config, DataError
+from model.base import DataError
+from model.configuration import Configuration, Direction, Optimisation, Switches
 from model.data import DataConfig, Dataset, Synthetic
 from model.losses import Losses
-from model.optimiser import AdamW, Optimiser
-from model.schedule import Constant, Schedule
 
 SEVERAL_LABELS = ("micro_f1", "average_precision")
+METRICS: dict[str, Direction] = dict.fromkeys(("weighted_f1", "macro_f1", "accuracy", *SEVERAL_LABELS), "max")
 
+SMALL_BATCH = 16  # dialogues a step
 BATCHED = ("transformer", "none")  # kinds of context
 
-Precision = Literal["fp32", "fp64", "tf32", "bf16"]
 
+class Training(Optimisation):
+    """Steps over whole dialogues; the epoch is chosen on dev by ``select``."""
 
-class Training(Config):
-    """Steps over whole dialogues; the epoch is chosen on dev by ``select``.
-
-    The gradients of the terms are measured at the first step of each epoch and every ``monitor_every`` steps after it;
-    that changes no result. With the ``precision`` fp64, runs trained in packs and alone give the same predictions; tf32
-    and bf16 are faster on GPUs that have them: see ``model.precision``.
-    """
-
-    epochs: PositiveInt = 12
-    batch_size: Annotated[PositiveInt, Field(description="dialogues a step")] = 8
-    learning_rate: Annotated[PositiveFloat, Field(title="lr")] = 3e-3
-    optimiser: Optimiser = AdamW()
-    schedule: Schedule = Constant()
-    gradient_clip: Annotated[PositiveFloat, Field(description="largest norm of the gradient")] = 5.0
-    monitor_every: Annotated[
-        NonNegativeInt, Field(description="steps between measurements of the terms' gradients; 0 for none")
-    ] = 20
-    precision: Precision = "fp32"
     select: Literal["weighted_f1", "macro_f1", "accuracy", "micro_f1", "average_precision"] = "weighted_f1"
 
 
-class RunConfig(Config):
+class RunConfig(Configuration):
     """Data, network, loss and training of one cell."""
 
     data: DataConfig = Synthetic()
@@ -48,19 +32,41 @@ class RunConfig(Config):
     loss: Losses = Losses()
     training: Training = Training()
 
-    def check(self, dataset: Dataset) -> None:
+    @property
+    def task(self) -> str:
+        """None of the user's."""
+        return ""
+
+    @property
+    def source(self) -> DataConfig:
+        """The data set."""
+        return self.data
+
+    @classmethod
+    def metrics(cls) -> Mapping[str, Direction]:
+        """Those of ``model.evaluation``."""
+        return METRICS
+
+    def label_names(self, data: Dataset) -> tuple[str, ...]:
+        """Of the data set."""
+        return data.label_names
+
+    def check(self, data: Dataset, metrics: Mapping[str, str]) -> None:
         """Refuse settings that do not fit the data set.
 
         Raises:
-            DataError: see ``Losses.check``; or the epoch is selected by a metric of several labels, which the data do
-                not have.
+            DataError: see ``Losses.check``; or a metric of several labels, which the data do not have, is compared or
+                selects the epoch.
         """
-        if self.training.select in SEVERAL_LABELS and not dataset.multi_label:
-            raise DataError(
-                f"training.select: {self.training.select} is a metric of several labels, but {dataset.name} has one "
-                f"class for each utterance; use weighted_f1, macro_f1 or accuracy."
-            )
-        self.loss.check(len(dataset.label_names), dataset.multi_label, tuple(dataset.features))
+        for key, metric in {"training.select": self.training.select, **metrics}.items():
+            split, slash, name = metric.rpartition("/")
+            if name in SEVERAL_LABELS and not data.multi_label:
+                others = [f"{split}{slash}{other}" for other in METRICS if other not in SEVERAL_LABELS]
+                raise DataError(
+                    f"{key}: {metric} is a metric of several labels, but {data.name} has one class for each utterance; "
+                    f"use {', '.join(others[:-1])} or {others[-1]}."
+                )
+        self.loss.check(len(data.label_names), data.multi_label, tuple(data.features))
 
     def pack_key(self) -> str:
         """Equal for configurations that may be trained as one batched computation: all but numbers in the loss.
@@ -77,9 +83,17 @@ class RunConfig(Config):
             alike["alone"] = self.loss.model_dump(mode="json")
         return json.dumps(alike, sort_keys=True)
 
+    def small_steps(self) -> bool:
+        """Measured: see ``runners.planner``."""
+        return self.training.batch_size <= SMALL_BATCH
+
     def inert(self) -> tuple[str, ...]:
         """Settings that the chosen kinds leave without effect."""
         return () if self.model.fusion.gated else ("loss.gate_weight",)
+
+    def switches(self) -> Switches:
+        """See ``model.parts``."""
+        return parts.switches(self.loss, self.model)
 
     def identity(self) -> dict[str, Any]:
         """The configuration as it enters a cell's identity: complete, defaults included, resources excluded."""

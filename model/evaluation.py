@@ -1,10 +1,12 @@
 """Predictions of a split and the metrics of the task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
@@ -20,12 +22,14 @@ class Prediction:
     Attributes:
         label: (N,) classes, or (N, C) labels that are 0 or 1.
         probability: (N, C), of classes that exclude one another or of each label.
-        terms: mean raw terms of the loss.
+        label_names: the C names.
+        dialogue: (N,) the dialogue, or other group, that each utterance is of: what a bootstrap draws together.
     """
 
     label: NDArray[np.int64]
     probability: NDArray[np.float32]
-    terms: Mapping[str, float]
+    label_names: tuple[str, ...]
+    dialogue: NDArray[np.int64]
 
     @property
     def multi_label(self) -> bool:
@@ -37,8 +41,46 @@ class Prediction:
         """(N,) most probable classes, or (N, C) labels more probable than not."""
         return (self.probability > 0.5).astype(np.int64) if self.multi_label else self.probability.argmax(1)
 
+    @property
+    def position(self) -> NDArray[np.int64]:
+        """(N,) place of each utterance among those of its dialogue, from 0."""
+        order = np.argsort(self.dialogue, kind="stable")
+        _, count = np.unique(self.dialogue, return_counts=True)
+        position = np.empty_like(order)
+        position[order] = np.concatenate([np.arange(n) for n in count])
+        return position
 
-def metrics(prediction: Prediction, label_names: tuple[str, ...]) -> Mapping[str, float]:
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a network does on a split: metrics by name, and where there are classes what it predicts."""
+
+    metrics: Mapping[str, float]
+    prediction: Prediction | None = None
+
+
+def classification(
+    output: NDArray[np.floating[Any]],
+    label: NDArray[np.int64],
+    label_names: Sequence[str],
+    group: NDArray[np.int64] | None = None,
+) -> Evaluation:
+    """Evaluate logits.
+
+    Args:
+        output: (N, C) logits.
+        label: (N,) classes, then the probabilities are the softmax; or (N, C) of 0 and 1, then the sigmoid.
+        label_names: the C names.
+        group: (N,) of each example, as that of examples of one person or document; by default each is its own.
+    """
+    several = label.ndim == 2
+    probability = (expit(output) if several else softmax(output, axis=1)).astype(np.float32)
+    group = np.arange(len(label)) if group is None else np.asarray(group)
+    prediction = Prediction(np.asarray(label), probability, tuple(label_names), group)
+    return Evaluation(metrics(prediction), prediction)
+
+
+def metrics(prediction: Prediction) -> Mapping[str, float]:
     """Metrics of the task.
 
     F1 of each class or label, and their mean weighted by size (``weighted_f1``) or not (``macro_f1``); ``accuracy``, of
@@ -47,12 +89,8 @@ def metrics(prediction: Prediction, label_names: tuple[str, ...]) -> Mapping[str
 
     A class that is neither present nor predicted has F1 0 and weight 0 in the weighted mean; it counts in the macro
     mean.
-
-    Args:
-        prediction: of a split.
-        label_names: (C,) names.
     """
-    label, predicted = prediction.label, prediction.predicted
+    label, predicted, label_names = prediction.label, prediction.predicted, prediction.label_names
     _, _, f1, support = precision_recall_fscore_support(
         label, predicted, labels=range(len(label_names)), zero_division=0.0
     )

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from model.config import RunConfig
-from model.data import TRAIN, Dataset
+from model.configuration import Configuration, Loaded
 from model.training import Trainer
 
 # Of a parameter: itself, its gradient, two moments of Adam, and the copy of the chosen epoch.
@@ -14,20 +13,19 @@ COPIES = 5
 PASSES = 2
 
 
-def cell_bytes(config: RunConfig, dataset: Dataset) -> int:
+def cell_bytes(config: Configuration, data: Loaded) -> int:
     """Bytes that each cell of a pack takes at its largest step.
 
     ``COPIES x parameters + PASSES x saved``: what autograd saves is counted in a step of one cell, made on the host, on
-    the longest dialogues that a batch can have. The data and the masks are shared by all cells, but counted with
+    the largest batch that there can be. The data and the masks are shared by all cells, but counted with
     each, so that the estimate is from above.
 
     Args:
         config: of a cell; all that may be packed with it take the same.
-        dataset: standardised.
+        data: prepared.
     """
-    trainer = Trainer([config], dataset, 0, torch.device("cpu"))
-    dialogues = dataset.dialogues(TRAIN)
-    longest = dialogues[dataset.length[dialogues].argsort()[::-1][: config.training.batch_size]]
+    trainer = Trainer([config], data, 0, torch.device("cpu"))
+    largest = trainer.workload.batch(trainer.workload.largest(config.training.batch_size))
     saved: dict[int, int] = {}
 
     def count(tensor: Tensor) -> Tensor:
@@ -37,7 +35,7 @@ def cell_bytes(config: RunConfig, dataset: Dataset) -> int:
 
     parameters = list(trainer.networks.state.values())
     with saved_tensors_hooks(count, lambda tensor: tensor):
-        terms = trainer.forward(trainer.data.batch(longest, config.model.graph), trainer.objective.views)[0]
+        terms = trainer.forward(largest, training=True)[0]
     for parameter in parameters:
         saved.pop(parameter.untyped_storage().data_ptr(), None)
     del terms

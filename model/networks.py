@@ -1,5 +1,6 @@
 """The networks of a pack: one architecture, P sets of parameters."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,11 +8,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from model.batch import Batch
-from model.coefficients import Coefficients
-from model.losses import InfoNCE
-from model.network import Joyful
-from model.objective import Objective
+from model.workloads import Numbers, Workload
 
 EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 
@@ -23,28 +20,28 @@ class Networks:
         state: parameters and statistics by name, each with the cells as first dimension.
     """
 
-    def __init__(self, network: Joyful, cells: int) -> None:
-        """Make ``cells`` copies of the network."""
-        self.network, self.cells = network, cells
-        network.fusion.attended.packed = cells > 1
-        if cells > 1:
+    def __init__(self, workload: Workload) -> None:
+        """Make a copy of the network for each cell."""
+        self.workload, self.network, self.cells = workload, workload.network, len(workload.weights)
+        if self.cells > 1:
             self.parameters = {
-                name: torch.stack([parameter.detach()] * cells).requires_grad_()
-                for name, parameter in network.named_parameters()
+                name: torch.stack([parameter.detach()] * self.cells).requires_grad_()
+                for name, parameter in self.network.named_parameters()
             }
-            self.buffers = {name: torch.stack([buffer] * cells) for name, buffer in network.named_buffers()}
+            self.buffers = {name: torch.stack([buffer] * self.cells) for name, buffer in self.network.named_buffers()}
             self.state = {name: value.detach() for name, value in (self.parameters | self.buffers).items()}
         else:
-            self.parameters, self.buffers = dict(network.named_parameters()), dict(network.named_buffers())
+            self.parameters = dict(self.network.named_parameters())
+            self.buffers = dict(self.network.named_buffers())
             self.state = {name: value.detach()[None] for name, value in (self.parameters | self.buffers).items()}
         self.best: dict[str, Tensor] = {}
 
     def parts(self) -> dict[str, list[Tensor]]:
         """Parameters by part of the network."""
-        names = [name for name, _ in self.network.named_children()]
-        return {
-            part: [value for name, value in self.parameters.items() if name.startswith(f"{part}.")] for part in names
-        }
+        found: dict[str, list[Tensor]] = {}
+        for name, value in self.parameters.items():
+            found.setdefault(name.removeprefix(self.workload.prefix).partition(".")[0], []).append(value)
+        return found
 
     def train(self) -> None:
         """Training mode."""
@@ -54,31 +51,27 @@ class Networks:
         """Evaluation mode."""
         self.network.eval()
 
-    def __call__(
-        self, batch: Batch, objective: Objective, numbers: Coefficients, views: InfoNCE | None
-    ) -> tuple[Sequence[Tensor], Tensor]:
-        """Terms of the loss and logits.
+    def __call__(self, batch: Any, training: bool) -> tuple[Sequence[Tensor], Tensor]:
+        """Terms of the loss and outputs.
 
         Args:
-            batch: the dialogues, of N utterances.
-            objective: the K terms.
-            numbers: of each cell.
-            views: how the views of the contrastive term are drawn; None for none.
+            batch: of N examples.
+            training: whether to compute also the terms that are there in training alone.
 
         Returns:
-            K raw terms (P,), and logits (P, N, C).
+            K raw terms (P,), and outputs (P, N, ...).
         """
+        compute, numbers = self.workload.compute, self.workload.numbers
 
-        def one(state: Any, own: Coefficients) -> tuple[tuple[Tensor, ...], Tensor]:
-            output = functional_call(self.network, state, (batch, views)) if state else self.network(batch, views)
-            return tuple(objective.terms(output, batch.label, own)), output.logits
+        def one(state: Any, own: Numbers) -> tuple[tuple[Tensor, ...], Tensor]:
+            terms, output = compute(functools.partial(_called, self.network, state), batch, own, training)
+            return tuple(terms), output
 
         if self.cells == 1:
-            terms, logits = one(None, Coefficients(*(value[0] for value in numbers)))
-            return [term[None] for term in terms], logits[None]
+            terms, output = compute(self.network, batch, tuple(value[0] for value in numbers), training)
+            return [term[None] for term in terms], output[None]
         # The same randomness: all cells of a seed share dropout masks and views, as they would alone.
-        terms, logits = vmap(one, randomness="same")(self.parameters | self.buffers, numbers)
-        return terms, logits
+        return vmap(one, randomness="same")(self.parameters | self.buffers, tuple(numbers))
 
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient of each cell to a norm of at most ``largest``; returns the (P,) norms before."""
@@ -110,3 +103,7 @@ class Networks:
         for name, value in state.items():
             self.state[name].copy_(value)
         self.best = dict(best)
+
+
+def _called(network: torch.nn.Module, state: Any, *arguments: Any) -> Any:
+    return functional_call(network, state, arguments)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from model.config import Precision
+from model.configuration import Precision
 
 
 def dtype(precision: Precision) -> torch.dtype:

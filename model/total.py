@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from model import gradients, state
+from model.configuration import Weighted
 from model.gradients import Gradients
-from model.losses import Losses
 from model.monitor import Metrics, Monitor
 from model.normalisation import Normalisation
 from model.seeding import WEIGHT, reseed
@@ -20,7 +20,7 @@ class Total:
 
     def __init__(
         self,
-        losses: Sequence[Losses],
+        losses: Sequence[Weighted],
         names: Sequence[str],
         base: Tensor,
         parameters: Mapping[str, Sequence[Tensor]],

@@ -1,6 +1,6 @@
 """Runs: train, choose the epoch on dev, read test once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,19 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model import evaluation, precision
-from model.batch import Batch, Conversations
-from model.coefficients import Coefficients
-from model.config import RunConfig
-from model.data import DEV, TEST, TRAIN, Dataset
-from model.evaluation import Prediction
-from model.losses import InfoNCE
+from model import precision
+from model.configuration import Configuration, Loaded
+from model.data import DEV, TEST, TRAIN
+from model.evaluation import Evaluation, Prediction
 from model.monitor import Metrics
-from model.network import Joyful
 from model.networks import Networks
-from model.objective import Objective
 from model.seeding import INIT, ORDER, STEP, generator, reseed
 from model.total import Total
+from model.workloads import Index, workload
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a cell does on a split: the evaluation, and its mean raw terms."""
+
+    evaluation: Evaluation
+    terms: Metrics
 
 
 @dataclass
@@ -31,12 +35,14 @@ class Fit:
         history: metrics of each epoch.
         best_epoch: epoch chosen on dev, counted from 0; None if the first epoch diverged.
         diverged: whether a loss on train or dev became NaN or infinite, which ended the run.
-        test: predictions on test at the best epoch; None if the run diverged.
+        scores: metrics on test at the best epoch; empty if the run diverged.
+        test: predictions there; None if the run diverged, or does not classify.
     """
 
     history: list[Metrics] = field(default_factory=list)
     best_epoch: int | None = None
     diverged: bool = False
+    scores: Metrics = field(default_factory=dict)
     test: Prediction | None = None
 
 
@@ -51,40 +57,31 @@ class Trainer:
         fits: what has come of each cell so far.
     """
 
-    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, seed: int, device: torch.device) -> None:
+    def __init__(self, configs: Sequence[Configuration], data: Loaded, seed: int, device: torch.device) -> None:
         """Build networks, objective and optimiser.
 
         Args:
             configs: of the cells; ``pack_key`` says which may be together.
-            dataset: standardised.
+            data: of all of them, prepared.
             seed: of initial weights, order, dropout and views.
             device: where to train.
         """
-        self.configs, self.seed = tuple(configs), seed
+        self.configs, self.seed, self.device = tuple(configs), seed, device
         # What all share of their configurations is in each.
-        self.config, self.cells = configs[0], len(configs)
-        training = self.config.training
-        self.data = Conversations.of(dataset, device, precision.dtype(training.precision))
-        self.splits = [dataset.dialogues(split) for split in (TRAIN, DEV, TEST)]
-        self.label_names = dataset.label_names
-        losses, modalities = [config.loss for config in configs], tuple(dataset.features)
-        gated = self.config.model.fusion.gated
-        count = torch.as_tensor(dataset.count(TRAIN)).to(self.data.features)
-        self.numbers = Coefficients.stacked([Coefficients.of(loss, count, modalities) for loss in losses])
-        self.objective = Objective.of(losses, modalities, gated)
+        self.training, self.cells = configs[0].training, len(configs)
         reseed(seed, INIT)
-        network = Joyful(self.data.widths, self.data.speakers, self.data.classes, self.config.model)
-        self.networks = Networks(network.to(self.data.features), self.cells)
-        base = count.new_tensor([list(loss.weights(gated).values()) for loss in losses])
+        self.workload = workload(configs, data, device)
+        self.networks = Networks(self.workload)
         parts = self.networks.parts()
-        self.total = Total(losses, self.objective.names, base, parts, training.monitor_every)
-        self.optimiser: torch.optim.Optimizer = getattr(torch.optim, training.optimiser.name)(
+        losses = [config.loss for config in configs]
+        self.total = Total(losses, self.workload.names, self.workload.weights, parts, self.training.monitor_every)
+        self.optimiser: torch.optim.Optimizer = getattr(torch.optim, self.training.optimiser.name)(
             [parameter for part in parts.values() for parameter in part],
-            lr=training.learning_rate,
+            lr=self.training.learning_rate,
             fused=True,
-            **training.optimiser.settings(),
+            **self.training.optimiser.settings(),
         )
-        self.steps = -(-len(self.splits[TRAIN]) // training.batch_size)
+        self.steps = -(-len(self.workload.units(TRAIN)) // self.training.batch_size)
         self.fits = [Fit() for _ in configs]
 
     @property
@@ -130,16 +127,17 @@ class Trainer:
         Returns:
             What came of each cell.
         """
-        with precision.products(self.config.training.precision):
-            while self.epoch < self.config.training.epochs and self._alive():
+        with precision.products(self.training.precision):
+            while self.epoch < self.training.epochs and self._alive():
                 if before_epoch:
                     before_epoch()
                 self._train(self.epoch, self._alive(), on_epoch)
             finished = self._alive()
             if finished:
                 self.networks.restore()
-                for cell, prediction in zip(finished, self.predict(TEST, finished), strict=True):
-                    self.fits[cell].test = prediction
+                for cell, result in zip(finished, self.predict(TEST, finished), strict=True):
+                    fit, found = self.fits[cell], result.evaluation
+                    fit.scores, fit.test = found.metrics, found.prediction
             return self.fits
 
     def _alive(self) -> list[int]:
@@ -158,73 +156,80 @@ class Trainer:
         if not np.isfinite([value for name, value in metrics.items() if "/loss/" in name]).all():
             fit.diverged = True
             return
-        select = f"dev/{self.config.training.select}"
-        if fit.best_epoch is None or metrics[select] > fit.history[fit.best_epoch][select]:
+        select = f"dev/{self.training.select}"
+        if fit.best_epoch is None or self._better(metrics[select], fit.history[fit.best_epoch][select]):
             fit.best_epoch = len(fit.history) - 1
 
+    def _better(self, value: float, best: float) -> bool:
+        smaller = self.configs[0].metrics()[self.training.select] == "min"
+        return value < best if smaller else value > best
+
     def _epoch(self, epoch: int, alive: Sequence[int]) -> dict[int, Metrics]:
-        training = self.config.training
         self.networks.train()
-        order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
-        for step, batch in enumerate(self.data.batches(order, training.batch_size, self.config.model.graph)):
-            self._step(batch, epoch, step)
+        order = generator(self.seed, ORDER, epoch).permutation(self.workload.units(TRAIN))
+        for step, units in enumerate(self._batches(order)):
+            self._step(self.workload.batch(units), epoch, step)
         seen = self.total.end_epoch(self.optimiser.param_groups[0]["lr"])
         return {
             cell: {
                 **seen[cell],
                 **{f"dev/loss/{term}": value for term, value in dev.terms.items()},
-                **{f"dev/{name}": value for name, value in evaluation.metrics(dev, self.label_names).items()},
+                **{f"dev/{name}": value for name, value in dev.evaluation.metrics.items()},
             }
             for cell, dev in zip(alive, self.predict(DEV, alive), strict=True)
         }
 
-    def _step(self, batch: Batch, epoch: int, step: int) -> None:
+    def _batches(self, units: Index) -> Iterator[Index]:
+        for first in range(0, len(units), self.training.batch_size):
+            yield units[first : first + self.training.batch_size]
+
+    def _step(self, batch: Any, epoch: int, step: int) -> None:
         reseed(self.seed, STEP, epoch, step)
-        training = self.config.training
+        training = self.training
         factor = training.schedule.factor(epoch * self.steps + step, training.epochs * self.steps)
         self.optimiser.param_groups[0]["lr"] = training.learning_rate * factor
         self.optimiser.zero_grad(set_to_none=True)
-        terms, _ = self.forward(batch, self.objective.views)
-        total = self.total(terms, len(batch.label), self.seed, (epoch, step))
+        terms, _ = self.forward(batch, training=True)
+        total = self.total(terms, self.workload.size(batch), self.seed, (epoch, step))
         torch.autograd.backward(total.sum())
         self.total.monitor.clipped(self.networks.clip(training.gradient_clip))
         self.optimiser.step()
 
-    def forward(self, batch: Batch, views: InfoNCE | None) -> tuple[list[Tensor], Tensor]:
-        """K raw terms (P,) and logits (P, N, C), in the precision of the data."""
-        with precision.autocast(self.config.training.precision, batch.features.device):
-            terms, logits = self.networks(batch, self.objective, self.numbers, views)
-        return [term.to(batch.features) for term in terms], logits.to(batch.features)
+    def forward(self, batch: Any, training: bool) -> tuple[list[Tensor], Tensor]:
+        """K raw terms (P,) and outputs (P, N, ...), in the precision of the data."""
+        with precision.autocast(self.training.precision, self.device):
+            terms, output = self.networks(batch, training)
+        dtype = self.workload.weights.dtype
+        return [term.to(dtype) for term in terms], output.to(dtype)
 
     @torch.no_grad()
-    def predict(self, split: int, cells: Sequence[int]) -> list[Prediction]:
-        """Predictions of some cells on a split, in evaluation mode; utterances are in data order."""
+    def predict(self, split: int, cells: Sequence[int]) -> list[Result]:
+        """How some cells do on a split, in evaluation mode."""
         self.networks.eval()
-        label, logits, terms = [], [], []
-        for batch in self.data.batches(self.splits[split], self.config.training.batch_size, self.config.model.graph):
-            values, output = self.forward(batch, None)
-            label.append(batch.label)
-            logits.append(output)
-            terms.append(torch.stack(list(values), 1) * len(batch.label))
-        mean = (torch.stack(terms).sum(0) / sum(map(len, label))).tolist()
-        score, labels = torch.cat(logits, 1), torch.cat(label).cpu().numpy()
-        probability = (score.sigmoid() if self.objective.multi_label else score.softmax(-1)).cpu().numpy()
+        outputs, terms, seen = [], [], 0
+        for units in self._batches(self.workload.units(split)):
+            batch = self.workload.batch(units)
+            values, output = self.forward(batch, training=False)
+            size = self.workload.size(batch)
+            outputs.append(output)
+            terms.append(torch.stack(list(values), 1) * size)
+            seen += size
+        mean, output, names = (torch.stack(terms).sum(0) / seen).tolist(), torch.cat(outputs, 1), self.workload.names
         return [
-            Prediction(
-                label=labels,
-                probability=probability[cell],
-                terms={k: x for k, x in zip(self.objective.names, mean[cell], strict=True) if k != "contrastive"},
+            Result(
+                self.workload.evaluate(split, output[cell]),
+                {k: x for k, x in zip(names, mean[cell], strict=True) if k in self.workload.evaluated},
             )
             for cell in cells
         ]
 
 
 def train(
-    config: RunConfig,
-    dataset: Dataset,
+    config: Configuration,
+    data: Loaded,
     seed: int,
     device: torch.device,
     on_epoch: Callable[[int, Metrics], object] | None = None,
 ) -> Fit:
     """A single run; see ``Trainer``."""
-    return Trainer([config], dataset, seed, device).fit(on_epoch)[0]
+    return Trainer([config], data, seed, device).fit(on_epoch)[0]

@@ -70,6 +70,10 @@ def main(
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
         study = load(_required(matrix), _changes(set_, precision), _seeds(seeds), until_decided)
+        if study.matrix.task:
+            from runners.rehearsal import rehearse
+
+            rehearse(study)
         plan = planner.make_plan(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, placement.slots(), selection)

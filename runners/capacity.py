@@ -5,8 +5,7 @@ import functools
 import psutil
 import torch
 
-from model.config import RunConfig
-from model.data import Dataset
+from model.configuration import Configuration, Loaded
 from model.memory import cell_bytes
 
 USED = 0.8  # of the memory that is free: what is not a cell's own, and fragments, take the rest
@@ -23,10 +22,10 @@ class Capacity:
         self.device, self.share = device, share
         self.most: int | None = None
 
-    def runs(self, config: RunConfig, dataset: Dataset) -> int:
-        """For the configuration of any of the runs, and its data, standardised."""
+    def runs(self, config: Configuration, data: Loaded) -> int:
+        """For the configuration of any of the runs, and its data, prepared."""
         if self.most is None:
-            self.most = max(1, int(USED * self._room() / cell_bytes(config, dataset)))
+            self.most = max(1, int(USED * self._room() / cell_bytes(config, data)))
         return self.most
 
     def exceeded(self, runs: int) -> None:

@@ -37,7 +37,7 @@ class Checkpoint:
             keys: of the runs of its cells, in order.
         """
         self.checkpoints, self.trainer, self.keys = checkpoints, trainer, list(keys)
-        self.device = trainer.data.features.device
+        self.device = trainer.device
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         # With another of these the training would go on, but not to the same bits.
         self.origin = {"format": FORMAT, "runs": self.keys, "torch": str(torch.__version__), "device": name}

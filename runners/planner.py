@@ -10,14 +10,12 @@ from ablations.cell import Cell
 from ablations.record import Plan, PlannedCell, metric_name
 from ablations.study import Study
 from model.base import DataError
-from model.config import SEVERAL_LABELS, RunConfig
-from model.data import Dataset
+from model.configuration import Configuration
 from model.data.file import DataFile
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
 MOST_ON_CORE, MOST_ON_GPU = 16, 64
-SMALL_BATCH = 16  # dialogues a step
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class RunSpec:
     run_key: str
     cell_id: str
     name: str
-    config: RunConfig
+    config: Configuration
     seed: int
     data_digest: str
     point: str = ""
@@ -53,21 +51,22 @@ def make_plan(study: Study) -> Plan:
     Raises:
         DataError: a data file is missing or breaks a rule.
     """
-    datasets = {data: data.load() for data in {cell.config.data for cell in study.cells}}
+    search = {"search.metric": study.matrix.search.metric} if study.matrix.search else {}
+    metrics = {"metric.name": study.matrix.metric.name, **search}
+    datasets = {source: source.load() for source in {cell.config.source for cell in study.cells}}
     for cell in (*study.cells, *(study.search.corners() if study.search else ())):
-        cell.config.check(datasets[cell.config.data])
-    _check_metric(study.matrix.metric.name, datasets.values())
-    for dataset in datasets.values():
-        _check_names(dataset)
-    digests = {data: dataset.digest for data, dataset in datasets.items()}
+        data = datasets[cell.config.source]
+        cell.config.check(data, metrics)
+        _check_names(data.name, cell.config.label_names(data))
+    digests = {source: data.digest for source, data in datasets.items()}
     return Plan(
         study=study.matrix.study,
         metric=study.matrix.metric.metric(),
         baseline=study.baseline.cell_id,
         factors=study.factors(),
-        cells=tuple(planned(cell, digests[cell.config.data]) for cell in study.cells),
+        cells=tuple(planned(cell, digests[cell.config.source]) for cell in study.cells),
         seeds=study.seeds,
-        code_digest=code_digest(),
+        code_digest=code_digest(study.matrix.task),
         stopping=study.matrix.stopping(),
     )
 
@@ -75,24 +74,15 @@ def make_plan(study: Study) -> Plan:
 def files(study: Study, plan: Plan) -> dict[str, DataFile]:
     """By digest the data sets of a study that are files."""
     digests = {cell.cell_id: cell.data_digest for cell in plan.cells}
-    data = {digests[cell.cell_id]: cell.config.data for cell in study.cells}
+    data = {digests[cell.cell_id]: cell.config.source for cell in study.cells}
     return {key: file for key, file in data.items() if isinstance(file, DataFile)}
 
 
-def _check_names(dataset: Dataset) -> None:
-    if len({metric_name(name) for name in dataset.label_names}) < len(dataset.label_names):
+def _check_names(data: str, names: Sequence[str]) -> None:
+    if len({metric_name(name) for name in names}) < len(names):
         raise DataError(
-            f"{dataset.name}: 'label_names' {dataset.label_names} are not distinct as names of metrics, which have "
+            f"{data}: 'label_names' {names} are not distinct as names of metrics, which have "
             f"letters, digits, space and _ - . : alone; rename them."
-        )
-
-
-def _check_metric(metric: str, datasets: Iterable[Dataset]) -> None:
-    single = [dataset.name for dataset in datasets if not dataset.multi_label]
-    if metric.removeprefix("test/") in SEVERAL_LABELS and single:
-        raise DataError(
-            f"metric.name: {metric} is a metric of several labels, but {single[0]} has one class for each utterance; "
-            f"use test/weighted_f1, test/macro_f1 or test/accuracy."
         )
 
 
@@ -142,7 +132,7 @@ class Slots:
         """
         if self.largest:
             return self.largest
-        if not self.gpu and run.config.training.batch_size > SMALL_BATCH:
+        if not self.gpu and not run.config.small_steps():
             return 1
         return max(1, min(MOST_ON_GPU if self.gpu else MOST_ON_CORE, runs // (2 * self.jobs)))
 

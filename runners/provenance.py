@@ -22,13 +22,26 @@ class Git:
     uncommitted: str
 
 
-def code_digest(root: Path = MODEL) -> str:
-    """Hash of the syntax trees of the model's code: comments, docstrings and layout do not change it."""
+def code_digest(task: str = "", root: Path = MODEL) -> str:
+    """Hash of the syntax trees of the model's code, and of a task's: comments, docstrings and layout do not change it.
+
+    Of a task it is all code of the package that its module lies in; of a module that lies in none, itself.
+    """
     sha = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        tree = _Undocumented().visit(ast.parse(path.read_bytes()))
-        sha.update(f"{path.relative_to(root).as_posix()}\n{ast.dump(tree)}\n".encode())
+        _add(sha, path, root)
+    if task:
+        from model.task_config import files
+
+        code = files(task)
+        for path in code:
+            _add(sha, path, code[0].parent)
     return sha.hexdigest()[:12]
+
+
+def _add(sha: "hashlib._Hash", path: Path, root: Path) -> None:
+    tree = _Undocumented().visit(ast.parse(path.read_bytes()))
+    sha.update(f"{path.relative_to(root).as_posix()}\n{ast.dump(tree)}\n".encode())
 
 
 class _Undocumented(ast.NodeTransformer):

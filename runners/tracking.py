@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +162,10 @@ class Tracker:
             return True
         # At step 0 alone, the UI draws them as bars, not as curves of one point.
         metrics += _points(message.final, 0, message.started + message.duration)
-        self._log(run_id, metrics, _run_tags(message, attempt), {})
+        kept = dict(files(message))
+        self._log(run_id, metrics, _run_tags(message, attempt, kept), {})
         uncommitted = {UNCOMMITTED_FILE: self.git.uncommitted} if self.git.uncommitted else {}
-        self._artifacts(run_id, dict(files(message)) | uncommitted)
+        self._artifacts(run_id, kept | uncommitted)
         counts = self.shares.holds(spec.run_key)
         if counts:
             self._end(run_id, message, attempt)
@@ -222,7 +223,7 @@ class Tracker:
     def _log_data(self, run_id: str, spec: RunSpec) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        identity = spec.config.data.identity()
+        identity = spec.config.source.identity()
         source = json.dumps(identity)
         name = str(identity.get("path", identity["kind"]))
         dataset = Dataset(name=name, digest=spec.data_digest, source_type="code", source=source)
@@ -251,10 +252,10 @@ def study_note(plan: Plan, text: str) -> str:
     )
 
 
-def _run_tags(record: RunRecord, attempt: Attempt) -> "list[RunTag]":
+def _run_tags(record: RunRecord, attempt: Attempt, files: Iterable[str]) -> "list[RunTag]":
     from mlflow.entities import RunTag
 
-    tags = {Tag.OUTCOME: record.outcome, **record.environment, **attempt.tags(record)}
+    tags = {Tag.OUTCOME: record.outcome, Tag.FILES: " ".join(files), **record.environment, **attempt.tags(record)}
     if record.error:
         tags[Tag.ERROR] = record.reason[:ERROR_TAG]
     return [RunTag(key, str(value)) for key, value in tags.items()]

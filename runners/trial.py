@@ -10,14 +10,14 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ablations.record import Outcome, Predictions, RunRecord
 from model import evaluation
 from model.base import DataError
-from model.data import TEST, DataConfig, Dataset
+from model.configuration import Loaded, Source
+from model.evaluation import Prediction
 from model.monitor import Metrics
 from model.training import Fit, Trainer
 from runners.capacity import Capacity, capacity
@@ -31,30 +31,28 @@ PROGRESS_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-Load = Callable[[DataConfig, str], Dataset]
+Load = Callable[[Source, str], Loaded]
 
 
 @functools.lru_cache(maxsize=2)
-def load(config: DataConfig, digest: str) -> Dataset:
-    """A data set as it is trained on, from where its configuration says.
+def load(source: Source, digest: str) -> Loaded:
+    """Data as they are trained on, from where the configuration says.
 
     Raises:
-        DataError: it cannot be read, or is not the one of this digest.
+        DataError: they cannot be read, or are not those of this digest.
     """
-    return checked(config.load(), digest)
+    return checked(source.load(), digest)
 
 
-def checked(dataset: Dataset, digest: str) -> Dataset:
-    """The data set as it is trained on, if it is the one of the digest.
+def checked(data: Loaded, digest: str) -> Loaded:
+    """Data as they are trained on, if they are those of the digest.
 
     Raises:
-        DataError: it is not.
+        DataError: they are not.
     """
-    if dataset.digest != digest:
-        raise DataError(
-            f"{dataset.name} has changed since the study was planned: digest {dataset.digest}, not {digest}."
-        )
-    return dataset.standardised()
+    if data.digest != digest:
+        raise DataError(f"{data.name} has changed since the study was planned: digest {data.digest}, not {digest}.")
+    return data.prepared()
 
 
 def run_pack(
@@ -74,7 +72,7 @@ def run_pack(
         share: of the device that this process may use.
         report: called with each message.
         checkpoints: that are kept, and gone on from.
-        load: gives the data set of a configuration and digest.
+        load: gives the data of a source and digest.
 
     Raises:
         Interrupted: the driver asks for the end; see ``Checkpoints``.
@@ -116,7 +114,7 @@ def _run(
         spec, fit = part[0].spec, Fit(history=part[0].history)
         log.warning("%s failed:\n%s", spec.name, error)
         seconds = time.perf_counter() - clock
-        report(_record(spec, fit, None, (started, seconds), _environment(room.device), error))
+        report(_record(spec, fit, (started, seconds), _environment(room.device), error))
 
 
 def _attempt(
@@ -130,12 +128,12 @@ def _attempt(
     if room.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        dataset = load(specs[0].config.data, specs[0].data_digest)
-        if len(specs) > 1 and len(specs) > room.runs(specs[0].config, dataset):
+        data = load(specs[0].config.source, specs[0].data_digest)
+        if len(specs) > 1 and len(specs) > room.runs(specs[0].config, data):
             return ""
         for reporter in part:
             reporter.start(started)
-        trainer = Trainer([spec.config for spec in specs], dataset, specs[0].seed, room.device)
+        trainer = Trainer([spec.config for spec in specs], data, specs[0].seed, room.device)
         checkpoint = Checkpoint(checkpoints, trainer, [spec.run_key for spec in specs])
         resumed = checkpoint.resume()
         for reporter, fit in zip(part, trainer.fits, strict=True):
@@ -150,26 +148,24 @@ def _attempt(
     # Each run has its share of the clock.
     seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device, resumed)
     for reporter, fit in zip(part, fits, strict=True):
-        reporter.report(_record(reporter.spec, fit, dataset, (started, seconds), environment, None))
+        reporter.report(_record(reporter.spec, fit, (started, seconds), environment, None))
     return None
 
 
 def _record(
     spec: RunSpec,
     fit: Fit,
-    dataset: Dataset | None,
     clock: tuple[float, float],
     environment: Mapping[str, str],
     error: str | None,
 ) -> RunRecord:
-    finished = dataset if fit.test else None
     outcome = Outcome.FAILED if error else Outcome.DIVERGED if fit.diverged else Outcome.FINISHED
     return RunRecord(
         run_key=spec.run_key,
         outcome=outcome,
         history=tuple(fit.history),
-        final=_final(fit, finished) if finished else {},
-        predictions=_predictions(fit, finished) if finished else None,
+        final=_final(fit) if fit.scores else {},
+        predictions=_predictions(fit.test) if fit.test else None,
         error=error,
         started=clock[0],
         duration=clock[1],
@@ -198,26 +194,22 @@ class _Reporter:
             self.sent, self.sent_at = len(self.history), time.monotonic()
 
 
-def _final(fit: Fit, dataset: Dataset) -> Mapping[str, float]:
-    assert fit.test is not None
+def _final(fit: Fit) -> Mapping[str, float]:
     assert fit.best_epoch is not None
-    scores = evaluation.metrics(fit.test, dataset.label_names)
+    test = {f"test/{name}": value for name, value in fit.scores.items()}
     best = {f"best/{name}": value for name, value in fit.history[fit.best_epoch].items() if name.startswith("dev/")}
-    return {**{f"test/{name}": value for name, value in scores.items()}, **best, "best/epoch": float(fit.best_epoch)}
+    return {**test, **best, "best/epoch": float(fit.best_epoch)}
 
 
-def _predictions(fit: Fit, dataset: Dataset) -> Predictions:
-    assert fit.test is not None
-    dialogues = dataset.dialogues(TEST)
-    length = dataset.length[dialogues]
+def _predictions(prediction: Prediction) -> Predictions:
     return Predictions(
-        label_names=dataset.label_names,
-        dialogue=tuple(np.repeat(dialogues, length).tolist()),
-        position=tuple(np.concatenate([np.arange(n) for n in length]).tolist()),
-        label=_tuples(fit.test.label),
-        predicted=_tuples(fit.test.predicted),
-        probability=_tuples(fit.test.probability),
-        confusion=_tuples(evaluation.confusion(fit.test)),
+        label_names=prediction.label_names,
+        dialogue=_tuples(prediction.dialogue),
+        position=_tuples(prediction.position),
+        label=_tuples(prediction.label),
+        predicted=_tuples(prediction.predicted),
+        probability=_tuples(prediction.probability),
+        confusion=_tuples(evaluation.confusion(prediction)),
     )
 
 

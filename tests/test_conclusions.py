@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 
 from ablations.settings import applied, defaults
 from analysis import report
-from model import evaluation
 from model.config import RunConfig
 from model.data import TRAIN, Dataset, Synthetic
 from model.training import train
@@ -125,8 +124,8 @@ def truth(files: dict[str, Path], seeds: Sequence[int]) -> float:
         data = {"kind": "npz", "path": str(files[name]), "features": ["audio", "text", "visual"]}
         config = RunConfig.model_validate_json(json.dumps(applied(defaults(), {"data": data, **SETTINGS})))
         dataset = config.data.load().standardised()
-        tests = [train(config, dataset, seed, torch.device("cpu")).test for seed in seeds]
-        scores.append([evaluation.metrics(test, dataset.label_names)["weighted_f1"] for test in tests if test])
+        fits = [train(config, dataset, seed, torch.device("cpu")).scores for seed in seeds]
+        scores.append([of["weighted_f1"] for of in fits if of])
     base, other = np.array(scores)
     return float((other - base).mean())
 

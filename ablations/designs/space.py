@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablations.cell import label, level_label
-from model.config import RunConfig
+from model.configuration import Configuration
 
 Change = dict[str, Any]  # values by dotted path
 
@@ -27,13 +27,13 @@ class Axis:
         """The path; of tied settings all of them."""
         return "+".join(self.paths)
 
-    def label(self, config: RunConfig, level: Change) -> str:
+    def label(self, config: Configuration, level: Change) -> str:
         """Of a level, for tables."""
         return "+".join(
             level_label(config, path, [other[path] for other in self.levels], level[path]) for path in self.paths
         )
 
-    def words(self, config: RunConfig, level: Change) -> str:
+    def words(self, config: Configuration, level: Change) -> str:
         """Of a level, for the name of a cell: it says of what it is a level."""
         return " ".join(
             level_label(config, path, [other[path] for other in self.levels], value)

@@ -117,7 +117,8 @@ def sections(report: Report, address: str) -> list[Section]:
     drawn = drawn_cells(plan)
     score = plan.metric.name.replace("test/", "dev/")
     factors = intervals.margins(plan, tables["margins"]) if "margins" in tables else None
-    names, left_out = (course.names, course.left_out) if course else ([], 0)
+    names, left_out = (course.names, course.left_out) if course and runs.classified else ([], 0)
+    classes = intervals.by_class(tables["classes"], drawn) if runs.classified else None
     confusion = anatomy.confusion(report.store.confusions(runs.frame, names), left_out)
     searched = provenance.runs_table(trials, address, "trials", "Runs of the search") if trials else None
     return [
@@ -133,7 +134,7 @@ def sections(report: Report, address: str) -> list[Section]:
             *(anatomy.charts(course, score) if course else ()), shown.get("breakdown"),
         ]),
         Section("by-class", "Classes", [
-            intervals.by_class(tables["classes"], drawn), confusion, shown["classes"],
+            classes, confusion, shown.get("classes"),
         ]),
         Section("uncertainty", "Uncertainty", [shown["variance"]]),
         Section("every-run", "Runs", [provenance.runs_table(runs, address, "runs", "Planned runs"), searched]),

@@ -13,6 +13,7 @@ from analysis.statistics.absorbed import TOLERANCE, Array, Index, group_means, i
 Term = tuple[str, ...]
 COLUMNS = ["df", "F", "p", "omega2", "range", "omega2_low", "omega2_high", "type"]
 CONFIDENCE = 0.90
+PAIR = " x "  # between the factors of an interaction
 
 
 def effects(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
@@ -48,7 +49,7 @@ def effects(frame: pd.DataFrame, factors: Sequence[str]) -> pd.DataFrame:
     for term in terms:
         df, f, p, omega2 = model.test(term)
         low, high = omega_interval(f, df, model.df, len(seen))
-        rows[" x ".join(term)] = [df, f, p, omega2, _range(seen, term), low, high, model.kind]
+        rows[PAIR.join(term)] = [df, f, p, omega2, _range(seen, term), low, high, model.kind]
     return pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS).rename_axis("effect")
 
 
@@ -78,7 +79,8 @@ class _Model:
     def of(cls, seen: pd.DataFrame, terms: Sequence[Term]) -> "_Model":
         score, seed = seen["score"].to_numpy(float), pd.factorize(seen["seed"])[0]
         columns, place = _all_columns(seen, terms)
-        columns /= np.sqrt(np.einsum("ij,ij->j", columns, columns))
+        length = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+        columns /= np.where(length > 0, length, 1.0)  # a pair of levels without a run may have a column of zeros
         columns -= group_means(columns, seed)[seed]
         gram, inside = columns.T @ columns, within(score, seed)
         kept, lower = _independent(gram)

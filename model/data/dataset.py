@@ -128,6 +128,10 @@ class Dataset:
             sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()[:16]
 
+    def prepared(self) -> "Dataset":
+        """As it is trained on."""
+        return self.standardised()
+
     def standardised(self) -> "Dataset":
         """The same with each feature column at mean 0 and standard deviation 1 over the training split.
 

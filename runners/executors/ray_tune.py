@@ -39,7 +39,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 if TYPE_CHECKING:
-    from model.data import DataConfig, Dataset
+    from model.configuration import Loaded, Source
     from model.data.file import DataFile
 
 MESSAGE, SCORE, PACK = "message", "score", "pack"
@@ -223,8 +223,8 @@ class _Points(OptunaSearch):
 
 
 @functools.lru_cache(maxsize=2)
-def _fetch(reference: Any, digest: str) -> "Dataset":
-    """A data set from the cluster's memory, once for each process."""
+def _fetch(reference: Any, digest: str) -> "Loaded":
+    """Data from the cluster's memory, once for each process."""
     from runners.trial import checked
 
     return checked(ray.get(reference), digest)
@@ -242,8 +242,8 @@ def _trial(
             records.append(message)
         tune.report({MESSAGE: message, SCORE: kind.score(records)})
 
-    def load(data: "DataConfig", digest: str) -> "Dataset":
-        return _fetch(shared[digest], digest) if digest in shared else trial.load(data, digest)
+    def load(source: "Source", digest: str) -> "Loaded":
+        return _fetch(shared[digest], digest) if digest in shared else trial.load(source, digest)
 
     with contextlib.suppress(Interrupted):
         trial.run_pack(kind.pack(config), share, report, checkpoints, load)

@@ -31,6 +31,7 @@ SELECT i.rowid FROM inputs i LEFT JOIN runs r ON r.run_uuid = i.destination_id
 LEFT JOIN datasets d ON d.dataset_uuid = i.source_id
 WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND (r.run_uuid IS NULL OR d.dataset_uuid IS NULL)
 """
+# Of runs that do not say what they have: they were written by an older version.
 FILES = {Outcome.FINISHED: {HISTORY_FILE, PREDICTIONS_FILE, CONFUSION_FILE}, Outcome.FAILED: {ERROR_FILE}}
 
 
@@ -141,7 +142,11 @@ def _files(run: StoredRun) -> set[str]:
     if run.tags.get(Tag.KIND) == Kind.STUDY:
         return {name for name, tag in ((PLAN_FILE, Tag.PLAN), (SEARCH_FILE, Tag.SEARCH)) if tag in run.tags}
     ended = run.status in ("FINISHED", "FAILED") and Tag.OUTCOME in run.tags
-    return FILES.get(Outcome(run.tags[Tag.OUTCOME]), set()) if ended else set()
+    if not ended:
+        return set()
+    if Tag.FILES in run.tags:
+        return {*run.tags[Tag.FILES].split()}
+    return FILES.get(Outcome(run.tags[Tag.OUTCOME]), set())
 
 
 def _present(path: Path, study: str, run_id: str, uri: str) -> set[str]:

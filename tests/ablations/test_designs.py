@@ -120,7 +120,7 @@ def test_parts_may_be_written_out(tmp_path: Path) -> None:
     more = f"parts:\n  text: {{data.features: [audio, visual]}}\n  both: {both}\n"
     study = read(tmp_path, "leave_one_out", more)
     assert names(study) == ["baseline", "no text", "no both"]
-    assert study.cells[1].config.data.features == ("audio", "visual")
+    assert study.cells[1].config.source.identity()["features"] == ["audio", "visual"]
     assert study.cells[2].config.loss.contrastive.weight == 0.0
 
 

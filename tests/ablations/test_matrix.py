@@ -96,7 +96,7 @@ def test_an_explicit_baseline_is_found_among_the_cells(tmp_path: Path) -> None:
 def test_set_changes_the_base(tmp_path: Path) -> None:
     study = read(tmp_path, LOSS, "training.epochs=3", "data.signal=1e-1")
     assert all(cell.config.training.epochs == 3 for cell in study.cells)
-    assert study.baseline.config.data.model_dump()["signal"] == 0.1
+    assert study.baseline.config.source.identity()["signal"] == 0.1
 
 
 def test_another_kind_starts_from_its_own_defaults(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ MISTAKES = {
     "baseline unknown": ("baseline: base", "baseline: best", "m.yaml: line 7: no cell 'best'; the baseline is one of: base"),
     "baseline invalid": ("baseline: base", "baseline: {loss.x: 1}", "m.yaml: line 7: unknown key 'loss.x'; the keys here are classification, class_weight, label_smoothing, reconstruction, modality_weight, encoder_weight, gate_weight, contrastive, normalisation, weighting"),
     "study name": ("study: loss", "study: My Loss", "m.yaml: line 5: study: string should match pattern"),
-    "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: input should be 'test/weighted_f1', 'test/macro_f1', 'test/accuracy', 'test/micro_f1' or 'test/average_precision', got 'test/f1'"),
+    "metric": ("test/weighted_f1", "test/f1", "m.yaml: line 8: metric.name: no metric 'test/f1'; there are test/weighted_f1, test/macro_f1, test/accuracy, test/micro_f1, test/average_precision"),
     "seeds": ("seeds: 5", "seeds: [1, 1]", "seeds: one stands twice in [1, 1]"),
     "no seeds": ("seeds: 5", "seeds: 0", "m.yaml: line 15: seeds: input should be greater than 0, got 0"),
     "design without its part": ("design: grid", "design: cells", "design 'cells' needs 'cells'"),

@@ -1,5 +1,6 @@
 """Packs: runs that are trained together yield what they yield alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from ablations.study import load
 from model.base import kinds
 from model.config import RunConfig
+from model.configuration import Configuration
 from model.data import Dataset
 from model.optimiser import Optimiser
 from model.schedule import Schedule
@@ -41,8 +43,9 @@ def config(**settings: Any) -> RunConfig:
     return RunConfig.model_validate({key: base.get(key, {}) | settings.get(key, {}) for key in (*base, *settings)})
 
 
-def dataset(configs: list[RunConfig]) -> Dataset:
-    return configs[0].data.load().standardised()
+def dataset(configs: Sequence[Configuration]) -> Dataset:
+    loaded: Dataset = configs[0].source.load()
+    return loaded.standardised()
 
 
 def compare(configs: list[RunConfig], tolerance: float = TOLERANCE) -> list[Fit]:

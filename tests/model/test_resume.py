@@ -66,7 +66,7 @@ def assert_same_bits(configs: list[RunConfig], after: int = 2) -> list[Fit]:
         if a.test and b.test:
             assert np.array_equal(a.test.probability, b.test.probability)
             assert np.array_equal(a.test.label, b.test.label)
-            assert a.test.terms == b.test.terms
+            assert a.scores == b.scores
     return undisturbed
 
 

@@ -5,6 +5,7 @@ import torch
 
 from model.base import kinds
 from model.config import RunConfig
+from model.data import TRAIN
 from model.losses import Losses
 from model.normalisation import Normalisation
 from model.training import Trainer
@@ -18,10 +19,10 @@ def trainer(**loss: object) -> Trainer:
 
 
 def terms(made: Trainer) -> tuple[list[torch.Tensor], int]:
-    batch = made.data.batch(made.splits[0][:4], made.config.model.graph)
+    batch = made.workload.batch(made.workload.units(TRAIN)[:4])
     torch.manual_seed(0)
-    values, _ = made.networks(batch, made.objective, made.numbers, made.objective.views)
-    return list(values), len(batch.label)
+    values, _ = made.networks(batch, training=True)
+    return list(values), made.workload.size(batch)
 
 
 @pytest.mark.parametrize("normalisation", ["none", "log", "minmax"])
@@ -31,9 +32,9 @@ def test_the_gradient_is_the_weighted_sum_of_those_of_the_terms(strategy: str, n
     values, size = terms(made)
     total = made.total(values, size, 0, (0, 0))
     parameters = list(made.networks.parameters.values())
-    weight = dict(zip(made.objective.names, made.total.weight[0], strict=True))
-    normalised = Normalisation(made.config.loss.normalisation)(torch.cat(values))
-    expected = sum(weight[name] * term for name, term in zip(made.objective.names, normalised, strict=True))
+    weight = dict(zip(made.workload.names, made.total.weight[0], strict=True))
+    normalised = Normalisation(made.configs[0].loss.normalisation)(torch.cat(values))
+    expected = sum(weight[name] * term for name, term in zip(made.workload.names, normalised, strict=True))
     assert isinstance(expected, torch.Tensor)
     torch.testing.assert_close(total[0], expected)
     for actual, wanted in zip(

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from model import evaluation
 from model.config import RunConfig, Training
 from model.data import DEV, TEST, Dataset
-from model.evaluation import Prediction
+from model.monitor import Metrics
 from model.seeding import STEP, reseed
-from model.training import Fit, Trainer, train
+from model.training import Fit, Result, Trainer, train
 
 CPU = torch.device("cpu")
 
@@ -97,7 +96,7 @@ def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monk
     read: list[int] = []
     predict = Trainer.predict
 
-    def spy(self: Trainer, split: int, cells: Sequence[int]) -> list[Prediction]:
+    def spy(self: Trainer, split: int, cells: Sequence[int]) -> list[Result]:
         read.append(split)
         return predict(self, split, cells)
 
@@ -111,7 +110,13 @@ def test_the_epoch_is_chosen_on_dev_and_test_is_read_once(dataset: Dataset, monk
 def test_test_is_predicted_with_the_weights_of_the_chosen_epoch(dataset: Dataset) -> None:
     trainer = Trainer([config()], dataset, 0, CPU)
     snapshots: list[np.ndarray[Any, Any]] = []
-    (result,) = trainer.fit(lambda cell, metrics: snapshots.append(trainer.predict(TEST, [cell])[0].probability))
+
+    def snapshot(cell: int, metrics: Metrics) -> None:
+        prediction = trainer.predict(TEST, [cell])[0].evaluation.prediction
+        assert prediction is not None
+        snapshots.append(prediction.probability)
+
+    (result,) = trainer.fit(snapshot)
     assert result.test is not None
     assert result.best_epoch is not None
     assert np.array_equal(result.test.probability, snapshots[result.best_epoch])
@@ -179,7 +184,7 @@ def test_several_labels_are_trained_and_beat_chance() -> None:
     result = train(settings, dataset, 0, CPU)
     assert result.test is not None
     assert result.test.label.shape == result.test.probability.shape == result.test.predicted.shape
-    scores = evaluation.metrics(result.test, dataset.label_names)
+    scores = result.scores
     assert scores["average_precision"] > 2 * result.test.label.mean()
     assert 0.4 < scores["micro_f1"] < 0.95
     assert scores["accuracy"] > (result.test.label.sum(1) == 0).mean()

@@ -27,7 +27,7 @@ def dry_run(path: Path) -> str:
 
 def embedded(path: Path) -> bool:
     """Whether the matrix needs no data file."""
-    return not any(isinstance(cell.config.data, DataFile) for cell in load(path).cells)
+    return not any(isinstance(cell.config.source, DataFile) for cell in load(path).cells)
 
 
 @pytest.mark.parametrize("path", MATRICES, ids=lambda path: path.stem)

@@ -93,7 +93,7 @@ def test_the_code_digest_ignores_comments_and_docstrings_alone(tmp_path: Path) -
 
     def of(text: str) -> str:
         file.write_text(text)
-        return code_digest(tmp_path)
+        return code_digest(root=tmp_path)
 
     plain = of("def f(x):\n    return x + 1\n")
     assert of('"""Doc."""\n# comment\ndef f(x):\n    """Doc."""\n\n    return (x + 1)  # why\n') == plain

@@ -275,7 +275,7 @@ def test_a_failed_trial_is_kept_ranks_last_and_is_tried_again(tmp_path: Path, mo
 
 def test_a_failed_trial_counts_as_a_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Searched(tmp_path)
-    raising(monkeypatch, RuntimeError("no luck"), lambda t: t.config.loss.encoder_weight != 0.05)
+    raising(monkeypatch, RuntimeError("no luck"), lambda t: t.configs[0].loss.encoder_weight != 0.05)
     assert made.run() == 8
     assert (made.trials().wanted, len(made.trials().missing)) == (0, 8)
     assert [cell.name for cell in made.stored("plan.json").cells] == ["enc=0.05 cl=0.2"]

@@ -130,7 +130,7 @@ def test_a_pack_is_as_large_as_the_memory_has_room_for(pack: Pack, monkeypatch: 
 
 
 def dataset(pack: Pack) -> Any:
-    return pack.runs[0].config.data.load().standardised()
+    return pack.runs[0].config.source.load().standardised()
 
 
 def test_what_was_interrupted_goes_on_in_other_packs_with_the_same_results(pack: Pack) -> None:

@@ -1,0 +1,1 @@
+"""A multi-loss classifier of scikit-learn's digits."""
