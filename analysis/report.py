@@ -3,7 +3,6 @@
 python -m analysis.report --study loss --out paper/loss
 """
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -210,6 +209,7 @@ def _margins(
     runs: "StudyRuns", means: "pd.DataFrame", effects: "pd.DataFrame"
 ) -> "Iterator[tuple[str, Figure | None]]":
     from analysis.figures import margins
+    from analysis.statistics.anova import PAIR
 
     frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
     if means["mean"].isna().all():
@@ -218,7 +218,7 @@ def _margins(
     factors = list(means["factor"].unique())
     shown = margins.strongest(effects, factors)
     pairs = margins.interactions(frame.dropna(subset=["score"]), shown)
-    left_out = math.comb(len(factors), 2) - len(shown)
+    left_out = sum(PAIR in effect for effect in effects.index) - len(shown)
     yield "interactions", None if pairs.empty else margins.draw_interactions(pairs, metric.name, left_out)
 
 

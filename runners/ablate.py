@@ -82,7 +82,7 @@ def main(
         if watch_:
             return watch.watch(console, uri, study, plan)
         terms = Terms(placement.largest, retries, command=_repeated(context, study))
-        executor_ = placement.executor(uri, plan.study, planner.files(study, plan))
+        executor_ = placement.executor(uri, plan.study, planner.inputs(study, plan))
         failed = Driver(uri, executor_, console, terms, selection).bring_up_to_date(study, plan)
     raise typer.Exit(RUN_FAILED if failed else 0)
 

@@ -11,11 +11,8 @@ from runners import checkpoints, machine
 from runners.checkpoints import SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from model.data.file import DataFile
     from runners.executors import Executor
-    from runners.planner import Slots
+    from runners.planner import Inputs, Slots
 
 
 class ExecutorName(StrEnum):
@@ -69,8 +66,8 @@ class Placement:
         """Most runs of a pack; None for what is worth it."""
         return {"auto": None, "off": 1}[self.pack] if self.pack in ("auto", "off") else int(self.pack)
 
-    def executor(self, uri: str, study: str, files: "Mapping[str, DataFile]") -> "Executor":
-        """For a study on a store, ready to be entered; ``files`` are by digest the data sets that are files."""
+    def executor(self, uri: str, study: str, inputs: "Inputs") -> "Executor":
+        """For a study on a store, ready to be entered; ``inputs`` are what a cluster needs."""
         # On a cluster, what is beside the store is out of reach for most trials.
         kept = checkpoints.beside(uri, study, self.checkpoints, self.checkpoint_every, self.address is None)
         if self.name is ExecutorName.INPROCESS:
@@ -80,7 +77,7 @@ class Placement:
         from runners.executors.ray_tune import RayTune
 
         jobs = self.jobs or (None if self.address else machine.cores())
-        return RayTune(jobs, self.address, self.gpus_per_trial, kept, files)
+        return RayTune(jobs, self.address, self.gpus_per_trial, kept, inputs)
 
     def slots(self) -> "Slots":
         """Of this machine, for a dry run; those of a cluster are known when it is joined."""

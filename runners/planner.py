@@ -1,8 +1,9 @@
 """What a study should hold, what of it is missing, and in which packs that is run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ablations.study import Study
 from model.base import DataError
 from model.configuration import Configuration
 from model.data.file import DataFile
+from model.task_config import shipped
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
@@ -71,11 +73,25 @@ def make_plan(study: Study) -> Plan:
     )
 
 
-def files(study: Study, plan: Plan) -> dict[str, DataFile]:
-    """By digest the data sets of a study that are files."""
+@dataclass(frozen=True)
+class Inputs:
+    """What a cluster needs of this machine, besides the project itself.
+
+    Attributes:
+        files: by digest the data sets that are files.
+        code: that of the user's task: a package, or a module that is in none.
+    """
+
+    files: Mapping[str, DataFile] = field(default_factory=dict)
+    code: tuple[Path, ...] = ()
+
+
+def inputs(study: Study, plan: Plan) -> Inputs:
+    """Of a study."""
     digests = {cell.cell_id: cell.data_digest for cell in plan.cells}
     data = {digests[cell.cell_id]: cell.config.source for cell in study.cells}
-    return {key: file for key, file in data.items() if isinstance(file, DataFile)}
+    files = {key: file for key, file in data.items() if isinstance(file, DataFile)}
+    return Inputs(files, (shipped(study.matrix.task),) if study.matrix.task else ())
 
 
 def _check_names(data: str, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from model.task import Task
 from model.training import Trainer
 
 SHOWN = 3  # frames of a traceback
+PACKABLE = "; a task that no pack can train says so: set packable = False"
 
 
 def rehearse(study: Study) -> None:
@@ -30,9 +31,12 @@ def rehearse(study: Study) -> None:
         data, what = config.source.load(), f"task: {config.task}"
         try:
             problem = next(_problems(config, data), None)
+        except DataError as error:
+            raise DataError(f"{what}: {error}") from error
         except Exception as error:  # whatever the user's code raises
             where = "".join(traceback.format_tb(error.__traceback__)[-SHOWN:]).rstrip()
-            raise DataError(f"{what} raises {type(error).__name__}: {error}\n{where}") from error
+            advice = PACKABLE if "vmap" in str(error) or "functorch" in where else ""
+            raise DataError(f"{what} raises {type(error).__name__}: {error}{advice}\n{where}") from error
         if problem:
             raise DataError(f"{what}: {problem}.")
 

@@ -41,10 +41,10 @@ def strongest(effects: pd.DataFrame, factors: Sequence[str]) -> list[tuple[str, 
     """The pairs of factors; of more than 12 those whose means are furthest from parallel.
 
     Args:
-        effects: by effect, ``range``.
+        effects: by effect, ``range``; a pair that the runs cannot tell is not among them.
         factors: those that vary.
     """
-    pairs = list(itertools.combinations(factors, 2))
+    pairs = [(a, b) for a, b in itertools.combinations(factors, 2) if f"{a} x {b}" in effects.index]
     size = pd.Series([effects.loc[f"{a} x {b}", "range"] for a, b in pairs], dtype=float)
     return [pairs[i] for i in sorted(size.sort_values(ascending=False, kind="stable").index[:MOST])]
 

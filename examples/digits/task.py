@@ -31,8 +31,8 @@ class Digits(Task):
         images, labels = load_digits(return_X_y=True)
         order = np.random.default_rng(0).permutation(len(labels))
         rows = np.split(order[: self.train + 300 + 600], [self.train, self.train + 300])
-        splits = [{"image": images[part].astype(np.float32) / 16, "label": labels[part]} for part in rows]
-        return Data(*splits, name="digits")
+        train, dev, test = ({"image": images[part].astype(np.float32) / 16, "label": labels[part]} for part in rows)
+        return Data(train, dev, test, name="digits")
 
     def build(self, data: Data) -> nn.Module:
         """An encoder with two heads."""

@@ -16,7 +16,7 @@ from ablations.record import RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
 from runners.executors.reachable import require_reachable
-from runners.planner import Pack, RunSpec
+from runners.planner import Inputs, Pack, RunSpec
 from runners.retries import WORKER_DIED, lost
 
 # Before the import: Ray reads them then. Nothing phones home; the ledger is MLflow, so Tune need not write logs of
@@ -40,12 +40,12 @@ from ray.tune.search.optuna import OptunaSearch
 
 if TYPE_CHECKING:
     from model.configuration import Loaded, Source
-    from model.data.file import DataFile
 
 MESSAGE, SCORE, PACK = "message", "score", "pack"
 THREAD_SECONDS = 10.0
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("ablations", "model", "runners")
+SHIPPED = tuple(ROOT / name for name in ("ablations", "model", "runners"))
+NONE = Inputs()
 
 
 class RayTune:
@@ -57,7 +57,7 @@ class RayTune:
         address: str | None,
         gpus_per_trial: float,
         checkpoints: Checkpoints = OFF,
-        files: "Mapping[str, DataFile] | None" = None,
+        inputs: Inputs = NONE,
     ) -> None:
         """Configure.
 
@@ -66,9 +66,9 @@ class RayTune:
             address: of a running cluster; None starts Ray on this machine for the time of the study.
             gpus_per_trial: share of a GPU that a trial asks for where there is one.
             checkpoints: that the trials keep.
-            files: by digest the data sets that are files: a cluster gets them from this machine.
+            inputs: that a cluster gets from this machine.
         """
-        self.files = files or {}
+        self.inputs = inputs
         self.shared: dict[str, Any] = {}
         self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
@@ -102,9 +102,9 @@ class RayTune:
                 self.address or "local", num_cpus=cpus, include_dashboard=None if self.address else False,
                 log_to_driver=False, logging_level="ERROR",
                 # A cluster runs the code that is here, whatever is installed there.
-                runtime_env={"py_modules": [str(ROOT / name) for name in SHIPPED]} if self.address else None,
+                runtime_env={"py_modules": list(map(str, (*SHIPPED, *self.inputs.code)))} if self.address else None,
             )  # fmt: skip
-            self.shared = {key: ray.put(file.load()) for key, file in self.files.items()} if self.address else {}
+            self.shared = {key: ray.put(file.load()) for key, file in self.inputs.files.items()} if self.address else {}
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ExecutorError(
                 f"Ray cannot be started or joined ({self.address or 'this machine'}): {error}"

@@ -4,6 +4,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ray.cluster_utils import Cluster
 from ablations.record import Outcome, RunRecord, Tag
 from ablations.study import load
 from model.data import Npz
+from model.task_config import shipped
 from runners import ledger, planner
 from runners.executors import Message
 from runners.executors.ray_tune import RayTune
@@ -105,8 +107,9 @@ def test_code_and_data_are_those_of_the_driver(cluster: Cluster, tmp_path: Path)
     )
     study = load(matrix)
     plan = planner.make_plan(study)
-    files = planner.files(study, plan)
-    assert [type(file) for file in files.values()] == [Npz]
+    # As if it were a study of a user's task.
+    inputs = replace(planner.inputs(study, plan), code=(shipped("examples.digits.task:Digits"),))
+    assert [type(file) for file in inputs.files.values()] == [Npz]
     runs = planner.missing_runs(study, plan, ())
     records: dict[str, RunRecord] = {}
 
@@ -114,15 +117,15 @@ def test_code_and_data_are_those_of_the_driver(cluster: Cluster, tmp_path: Path)
         assert isinstance(message, RunRecord)
         records[spec.run_key] = message
 
-    with RayTune(None, cluster.address, 0, files=files) as executor:
+    with RayTune(None, cluster.address, 0, inputs=inputs) as executor:
         assert executor.jobs == 2  # both nodes
         (tmp_path / "d.npz").unlink()
         executor.run([Pack((spec,)) for spec in runs], report)
-        shipped = ray.get(ray.remote(_where).options(scheduling_strategy="SPREAD").remote())
+        places = ray.get(ray.remote(_where).options(scheduling_strategy="SPREAD").remote())
     assert {record.outcome for record in records.values()} == {Outcome.FINISHED}, records
     assert len(records) == 4
-    assert len(shipped) == 3
-    assert all("runtime_resources" in place for place in shipped), shipped
+    assert len(places) == 4
+    assert all("runtime_resources" in place for place in places), places
 
 
 def _where() -> list[str]:
@@ -130,5 +133,5 @@ def _where() -> list[str]:
     places = [
         place for place in sys.path if place and not str(ROOT).startswith(place) and not place.startswith(str(ROOT))
     ]
-    specs = [PathFinder.find_spec(name, places) for name in ("ablations", "model", "runners")]
+    specs = [PathFinder.find_spec(name, places) for name in ("ablations", "model", "runners", "examples")]
     return [str(spec.origin) for spec in specs if spec]

@@ -1,0 +1,131 @@
+"""Tasks of the tests: a regression without classes, and tasks with a mistake each."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from pydantic import PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from model.base import DataError
+from model.configuration import Direction
+from model.evaluation import Evaluation
+from model.task import Coefficient, Data, Task
+
+
+def linear(n: int, seed: int) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 4)).astype(np.float32)
+    return {"x": x, "y": (x @ np.array([1, -1, 0.5, 0]) + 0.1 * rng.normal(size=n)).astype(np.float32)}
+
+
+class Regression(Task):
+    """A line with batch norm and dropout before it; smaller errors are better."""
+
+    terms: ClassVar[Mapping[str, float]] = {"squared": 1.0, "absolute": 0.5}
+    metrics: ClassVar[Mapping[str, Direction]] = {"rmse": "min", "r2": "max"}
+    hidden: PositiveInt = 8
+    scale: Annotated[PositiveFloat, Coefficient] = 1.0
+    examples: PositiveInt = 40
+
+    def load(self) -> Data:
+        return Data(linear(self.examples, 0), linear(20, 1), linear(20, 2), name="line")
+
+    def build(self, data: Data) -> nn.Module:
+        width = data.train["x"].shape[1]
+        return nn.Sequential(
+            nn.Linear(width, self.hidden), nn.BatchNorm1d(self.hidden), nn.Dropout(0.1), nn.Linear(self.hidden, 1)
+        )
+
+    def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
+        output = network(batch["x"])[:, 0]
+        error = (output - batch["y"]) / self.scale
+        return {"squared": error.square().mean(), "absolute": error.abs().mean()}, output
+
+    def evaluate(self, output: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
+        error = output - arrays["y"]
+        return Evaluation({"rmse": float(np.sqrt((error**2).mean())), "r2": float(1 - error.var() / arrays["y"].var())})
+
+
+class Alone(Regression):
+    """Its losses look at values, which no pack can do."""
+
+    packable: ClassVar[bool] = False
+
+    def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
+        terms, output = super().losses(network, batch)
+        return (terms if terms["squared"].item() >= 0 else {}), output
+
+
+class Unpackable(Alone):
+    """Says that it can be packed, and cannot."""
+
+    packable: ClassVar[bool] = True
+
+
+class Empty(Regression):
+    """Without examples to choose the epoch on."""
+
+    def load(self) -> Data:
+        return Data(linear(4, 0), linear(0, 1), linear(4, 2), name="line")
+
+
+class Unreadable(Regression):
+    """Whose data cannot be read."""
+
+    def load(self) -> Data:
+        raise DataError("line.csv: no such file.")
+
+
+class OtherTerms(Regression):
+    """Whose losses are not those that it declares."""
+
+    terms: ClassVar[Mapping[str, float]] = {"squared": 1.0, "huber": 1.0}
+
+
+class OtherMetrics(Regression):
+    """Whose metrics are not those that it declares."""
+
+    metrics: ClassVar[Mapping[str, Direction]] = {"mae": "min"}
+
+
+class NoScalar(Regression):
+    """Whose losses have one value for each example."""
+
+    def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
+        terms, output = super().losses(network, batch)
+        return {**terms, "squared": (output - batch["y"]).square()}, output
+
+
+class Raises(Regression):
+    """Whose network cannot be built."""
+
+    def build(self, data: Data) -> nn.Module:
+        raise RuntimeError("no such layer")
+
+
+class NoGradient(Regression):
+    """Whose terms do not depend on the network."""
+
+    def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
+        output = torch.zeros_like(batch["y"])
+        error = F.mse_loss(output, batch["y"])
+        return {"squared": error, "absolute": error}, output
+
+
+class NoDefault(Regression):
+    """Where a setting has no default."""
+
+    width: int
+
+
+class BadName(Regression):
+    """Where a term has a name that is no name of a metric."""
+
+    terms: ClassVar[Mapping[str, float]] = {"squared/2": 1.0}
+
+
+NOT_A_TASK = 1
