@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from ablations.kept_model import KeptModel
+
 SCHEMA = 1
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -244,6 +246,7 @@ class RunRecord:
         started: seconds since 1970.
         duration: seconds.
         environment: device, host, peak memory and the like, for tags.
+        model: the network of a finished run, if it is to be kept.
     """
 
     run_key: str
@@ -255,6 +258,7 @@ class RunRecord:
     started: float
     duration: float
     environment: Mapping[str, str]
+    model: KeptModel | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts agree with the outcome."""

@@ -47,6 +47,7 @@ def main(
     gpus_per_trial: options.GpusPerTrial = 0.25,
     address: options.Address = None,
     checkpoints: options.CheckpointFolder = None,
+    save_model: options.SaveModel = False,
     checkpoint_every: options.CheckpointEvery = SECONDS,
     tracking_uri: options.TrackingUri = DEFAULT_URI,
 ) -> None:
@@ -81,7 +82,7 @@ def main(
         console = Console(stderr=True, force_terminal=sys.stderr.isatty() and not plain)
         if watch_:
             return watch.watch(console, uri, study, plan)
-        terms = Terms(placement.largest, retries, command=_repeated(context, study))
+        terms = Terms(placement.largest, retries, command=_repeated(context, study), save_model=save_model)
         executor_ = placement.executor(uri, plan.study, planner.inputs(study, plan))
         failed = Driver(uri, executor_, console, terms, selection).bring_up_to_date(study, plan)
     raise typer.Exit(RUN_FAILED if failed else 0)

@@ -46,4 +46,5 @@ CheckpointFolder = Annotated[
         show_default=False,
     ),
 ]
+SaveModel = Annotated[bool, typer.Option("--save-model", help="Keep the network of each run, at its chosen epoch.")]
 CheckpointEvery = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints of a trial; 0: none.")]

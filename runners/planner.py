@@ -22,7 +22,10 @@ MOST_ON_CORE, MOST_ON_GPU = 16, 64
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run: a configuration and a seed, and who it is; ``point`` is that of the cell."""
+    """One run: a configuration and a seed, and who it is; ``point`` is that of the cell.
+
+    With ``save_model`` its network is kept.
+    """
 
     run_key: str
     cell_id: str
@@ -31,6 +34,7 @@ class RunSpec:
     seed: int
     data_digest: str
     point: str = ""
+    save_model: bool = False
 
 
 @dataclass(frozen=True)

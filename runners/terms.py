@@ -15,6 +15,7 @@ class Terms:
         largest: most runs of a pack; None for what is worth it.
         retries: further tries at a run that the machine broke.
         patience: with other drivers.
+        save_model: whether the network of each finished run is kept; not those of the trials of a search.
         command: to which ``--only`` is added to repeat one run; empty if there is none.
     """
 
@@ -22,6 +23,7 @@ class Terms:
     retries: int = 1
     patience: Patience = field(default_factory=Patience)
     command: str = ""
+    save_model: bool = False
 
     def repeat(self, spec: RunSpec) -> str:
         """The command that repeats just this run."""

@@ -25,7 +25,7 @@ from ablations.record import (
     sqlite_path,
 )
 from ablations.settings import leaves
-from runners import provenance
+from runners import provenance, saved_model
 from runners.artifacts import files
 from runners.attempt import FIRST, Attempt
 from runners.claims import Alone, Shares
@@ -165,7 +165,8 @@ class Tracker:
         kept = dict(files(message))
         self._log(run_id, metrics, _run_tags(message, attempt, kept), {})
         uncommitted = {UNCOMMITTED_FILE: self.git.uncommitted} if self.git.uncommitted else {}
-        self._artifacts(run_id, kept | uncommitted)
+        model = saved_model.files(run_id, spec, message.model) if message.model else {}
+        self._artifacts(run_id, {**kept, **uncommitted, **model})
         counts = self.shares.holds(spec.run_key)
         if counts:
             self._end(run_id, message, attempt)
@@ -229,11 +230,13 @@ class Tracker:
         dataset = Dataset(name=name, digest=spec.data_digest, source_type="code", source=source)
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
-    def _artifacts(self, run_id: str, files: Mapping[str, str]) -> None:
+    def _artifacts(self, run_id: str, files: Mapping[str, str | bytes]) -> None:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                for name, text in files.items():
-                    (Path(folder) / name).write_text(text, encoding="utf-8")
+                for name, content in files.items():
+                    path = Path(folder) / name
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(content if isinstance(content, bytes) else content.encode())
                 self.client.log_artifacts(run_id, folder)
         except OSError as error:
             raise StoreError(f"the files of run {run_id} cannot be written: {error}") from error

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from model.configuration import Loaded, Source
 from model.evaluation import Prediction
 from model.monitor import Metrics
 from model.training import Fit, Trainer
+from runners import saved_model
 from runners.capacity import Capacity, capacity
 from runners.checkpoint import Checkpoint
 from runners.checkpoints import OFF, Checkpoints, Interrupted
@@ -147,8 +149,10 @@ def _attempt(
         return traceback.format_exc()
     # Each run has its share of the clock.
     seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device, resumed)
-    for reporter, fit in zip(part, fits, strict=True):
-        reporter.report(_record(reporter.spec, fit, (started, seconds), environment, None))
+    for cell, (reporter, fit) in enumerate(zip(part, fits, strict=True)):
+        record = _record(reporter.spec, fit, (started, seconds), environment, None)
+        model = saved_model.kept(trainer, cell) if reporter.spec.save_model and fit.scores else None
+        reporter.report(replace(record, model=model))
     return None
 
 

@@ -5,9 +5,9 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ablations.record import Outcome, RunRecord, Tag
+from ablations.record import Kind, Outcome, RunRecord, Tag
 from runners import retries
 from runners.attempt import Attempt
 from runners.claims import LEAD
@@ -81,7 +81,8 @@ class Work:
             StoreError: the store cannot be used.
             KeyboardInterrupt: it was interrupted.
         """
-        self.left = {run.run_key: run for run in runs}
+        save = self.terms.save_model and self.tracker.kind is Kind.CELL
+        self.left = {run.run_key: replace(run, save_model=save) for run in runs}
         view.wants(runs)
         if any(not set(group) <= self.left.keys() for group in self.executor.checkpoints.division()):
             self.ended |= {run.run_key: run for run in done() if run.run_key in self.former.keys() - self.left.keys()}

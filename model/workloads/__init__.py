@@ -1,6 +1,6 @@
 """What is trained: data, network, terms of the loss and metrics, as the trainer sees them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -47,6 +47,9 @@ class Workload(Protocol):
 
     def batch(self, units: Index) -> Any:
         """The batch of some units, in order."""
+
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
+        """What the network is given, by name: an example or more of each."""
 
     def size(self, batch: Any) -> int:
         """How many examples (N) a batch has: what the terms are means over."""

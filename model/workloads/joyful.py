@@ -1,6 +1,6 @@
 """The model that comes with the project, on conversations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,10 @@ class JoyfulWorkload:
     def batch(self, units: NDArray[np.int64]) -> Batch:
         """Whole dialogues."""
         return self.data.batch(units, self.graph)
+
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
+        """Features of each modality and the speaker of utterances; of dialogues the length."""
+        return {**self.dataset.features, "speaker": self.dataset.speaker, "length": self.dataset.length}
 
     def size(self, batch: Batch) -> int:
         """Its utterances."""

@@ -51,6 +51,10 @@ class OfTask:
         rows = torch.as_tensor(units - self.offsets[split]).to(self.device)
         return self.task.batch(self.tensors[split], rows), len(units)
 
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
+        """The arrays of the task."""
+        return self.arrays[0]
+
     def size(self, batch: "tuple[Any, int]") -> int:
         """Its examples."""
         return batch[1]

@@ -56,6 +56,7 @@ def connect(uri: str) -> "MlflowClient":
         StoreError: it cannot be created, opened or reached.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs, it raises as well
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
