@@ -24,6 +24,7 @@ SQLITE = "sqlite:///"
 PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
+CONFIG_FILE, REPORT_FOLDER = "config.yaml", "report"
 DECISIONS_FILE = "decisions.csv"
 SEED_PARAM = "seed"
 BASELINE_NAME = "baseline"  # of the cell from which nothing differs
@@ -40,7 +41,11 @@ RESERVED = frozenset(_COLUMNS.split()) | {"difference", "difference_low", "diffe
 
 
 class Tag(StrEnum):
-    """Tags of the runs in MLflow."""
+    """Tags of the runs in MLflow.
+
+    ``NAME`` is that of the cell, for people; ``BASELINE`` says yes or no, and so does ``PLANNED``: whether the study
+    counts the run, as its plan is now.
+    """
 
     KIND = "ablation.kind"
     STUDY = "ablation.study"
@@ -62,6 +67,10 @@ class Tag(StrEnum):
     RETRIED = "ablation.retried"
     REPEAT = "ablation.repeat"
     SUPERSEDED = "ablation.superseded"
+    NAME = "ablation.name"
+    BASELINE = "ablation.baseline"
+    PLANNED = "ablation.planned"
+    PARAMS = "ablation.params"
 
 
 class Kind(StrEnum):
