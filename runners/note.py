@@ -43,7 +43,7 @@ def _joined(study: str, report: str, browse: str, matrix: str) -> str:
         report, room - min(len(matrix), HEAD), "(shortened: the whole table is `report/cells.md` among the artifacts)\n"
     )
     matrix = _cut(matrix, room - len(report), "# (shortened: the whole file is matrix.yaml among the artifacts)")
-    return f"{study}{REPORT + report if report else ''}{BROWSE}{browse}{MATRIX}```yaml\n{matrix}\n```\n"
+    return f"{study}{REPORT + report if report else ''}{BROWSE}{browse}{MATRIX}```yaml\n{matrix}\n```\n"[:MOST]
 
 
 def _cut(text: str, room: int, hint: str) -> str:
