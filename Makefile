@@ -13,6 +13,7 @@ export RAY_USAGE_STATS_ENABLED := 0
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
 	$(BIN)/python -m analysis.report --study loss
+	$(BIN)/python -m runners.store publish --study loss paper/loss
 	@echo "Open paper/loss/report.html; the tables and figures are beside it. Browse the runs: make ui"
 
 studies: .venv/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
@@ -24,6 +25,7 @@ studies: .venv/installed       ## every matrix on the embedded data but `loss`, 
 
 report: .venv/installed        ## tables, figures and page of a study: make report STUDY=loss
 	$(BIN)/python -m analysis.report --study $(STUDY)
+	$(BIN)/python -m runners.store publish --study $(STUDY) paper/$(STUDY)
 	@echo "Open paper/$(STUDY)/report.html"
 
 ui: .venv/installed            ## MLflow UI on the results database

@@ -1,6 +1,6 @@
 """Identity and names of a cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablations.record import digest
+from ablations.record import BASELINE_NAME, digest
 from ablations.settings import defaults, leaves
 from model.configuration import Configuration
 
@@ -77,17 +77,24 @@ def label(config: Configuration, path: str, value: object) -> str:
     return f"{short_name(config, path)}={plain(value)}"
 
 
-def named(config: Configuration, change: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]) -> Cell:
-    """The cell of a configuration, named after the level that it has of each factor.
+def named(
+    config: Configuration, change: Mapping[str, Any], factors: Mapping[str, Sequence[Any]], same: Collection[str]
+) -> Cell:
+    """The cell of a configuration, named after the levels that are not those of the baseline.
 
     Args:
         config: the configuration.
         change: the level of each factor, by path.
         factors: all levels of the factors whose levels may be mappings, by path.
+        same: paths of the factors with the baseline's level.
     """
     levels = {path: level_label(config, path, factors.get(path, ()), level) for path, level in change.items()}
-    words = (levels[path] if isinstance(level, dict) else label(config, path, level) for path, level in change.items())
-    return Cell(config, " ".join(words), levels)
+    words = (
+        levels[path] if isinstance(level, dict) else label(config, path, level)
+        for path, level in change.items()
+        if path not in same
+    )
+    return Cell(config, " ".join(words) or BASELINE_NAME, levels)
 
 
 def level_label(config: Configuration, path: str, levels: Sequence[Any], level: Any) -> str:

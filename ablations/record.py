@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,8 +26,13 @@ SQLITE = "sqlite:///"
 PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
 PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
+CONFIG_FILE, REPORT_FOLDER = "config.yaml", "report"
 DECISIONS_FILE = "decisions.csv"
 SEED_PARAM = "seed"
+BASELINE_NAME = "baseline"  # of the cell from which nothing differs
+NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
+ON, OFF = "on", "off"  # levels of a part
+UNTOLD = (NOT_APPLICABLE, ON)
 
 # Columns of the confusion of several labels.
 COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
@@ -38,7 +43,11 @@ RESERVED = frozenset(_COLUMNS.split()) | {"difference", "difference_low", "diffe
 
 
 class Tag(StrEnum):
-    """Tags of the runs in MLflow."""
+    """Tags of the runs in MLflow.
+
+    ``NAME`` is that of the cell, for people; ``BASELINE`` says yes or no, and so does ``PLANNED``: whether the study
+    counts the run, as its plan is now.
+    """
 
     KIND = "ablation.kind"
     STUDY = "ablation.study"
@@ -61,6 +70,10 @@ class Tag(StrEnum):
     REPEAT = "ablation.repeat"
     SUPERSEDED = "ablation.superseded"
     FILES = "ablation.files"
+    NAME = "ablation.name"
+    BASELINE = "ablation.baseline"
+    PLANNED = "ablation.planned"
+    PARAMS = "ablation.params"
 
 
 class Kind(StrEnum):
@@ -168,6 +181,12 @@ class Plan:
         least = self.stopping.least
         return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
+    def reference(self) -> str:
+        """The baseline's level of each factor, in words; empty where its name tells what it is."""
+        cell = next(cell for cell in self.cells if cell.cell_id == self.baseline)
+        levels = [f"{self.factors[path]}={level}" for path, level in cell.levels.items() if level not in UNTOLD]
+        return ", ".join(levels) if cell.name == BASELINE_NAME else ""
+
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
         return digest([cell.cell_id, seed, cell.data_digest, self.code_digest, self.schema])
@@ -274,6 +293,12 @@ class RunRecord:
     def reason(self) -> str:
         """Last line of the error, which names it; empty unless failed."""
         return (self.error or "").strip().rpartition("\n")[2]
+
+
+def marked(name: str, marks: Iterable[str]) -> str:
+    """The name of a cell and in brackets what it is; that the cell called baseline is the baseline is said once."""
+    words = ", ".join(mark for mark in marks if mark != name)
+    return f"{name} ({words})" if words else name
 
 
 def metric_name(name: str) -> str:

@@ -1,7 +1,7 @@
 """Cells out of drafts: complete configurations with their names and levels, each once."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,11 +9,9 @@ from pydantic import ValidationError
 from ablations.cell import Cell, label
 from ablations.designs.space import Axis, Change, Draft, Space
 from ablations.exclusion import matches
+from ablations.record import BASELINE_NAME, NOT_APPLICABLE, OFF, ON
 from ablations.settings import Settings, applied, at, resolved
 from model.configuration import Configuration
-
-NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
-ON, OFF = "on", "off"
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,18 @@ class Cells:
 class Resolver:
     """Makes configurations out of drafts."""
 
-    def __init__(self, base: Settings, space: Space, whole: bool) -> None:
+    def __init__(self, base: Settings, space: Space, baseline: Configuration) -> None:
         """Nothing is made yet.
 
         Args:
             base: complete settings.
             space: what the drafts are made of.
-            whole: whether each cell is named by the levels of all factors, not by what differs from the baseline.
+            baseline: cells are named by what differs from it.
         """
-        self.base, self.space, self.whole = base, space, whole
+        self.base, self.space = base, space
         paths = [path for axis in space.axes for path in axis.paths]
         self.conditional = {path for path in paths if any(path.startswith(f"{other}.") for other in paths)}
-        self.baseline: Mapping[str, str] = {}
-        if not whole:
-            self.baseline = self._levels(*self._config((space.baseline,)))
+        self.baseline = self._levels(baseline)
 
     def written(self, steps: Sequence[Change], without: Iterable[str] = ()) -> tuple[Settings, set[str]]:
         """Settings after these changes, and the paths among them that the chosen kinds do not have.
@@ -93,7 +89,7 @@ class Resolver:
         """
         config, left_out = self._config(draft.steps)
         change = {path: value for step in draft.steps for path, value in step.items()}
-        levels = self._levels(config, left_out, change)
+        levels = self._levels(config, left_out)
         return Made(draft, config, levels, draft.name or self._name(config, levels, change))
 
     def _config(self, steps: Sequence[Change]) -> tuple[Configuration, set[str]]:
@@ -105,17 +101,12 @@ class Resolver:
             config = resolved(written)
         return config, left_out
 
-    def _levels(
-        self, config: Configuration, left_out: Iterable[str] = (), change: Mapping[str, Any] | None = None
-    ) -> dict[str, str]:
-        known, skipped = change if self.whole and change else {}, {*left_out}
-        dump = config.model_dump(mode="json")
+    def _levels(self, config: Configuration, left_out: Iterable[str] = ()) -> dict[str, str]:
+        skipped, dump = {*left_out}, config.model_dump(mode="json")
         levels = {}
         for axis in self.space.axes:
             if skipped & {*axis.paths} or not all(has(dump, path) for path in axis.paths):
                 levels[axis.name] = NOT_APPLICABLE
-            elif known.keys() >= {*axis.paths}:
-                levels[axis.name] = axis.label(config, {path: known[path] for path in axis.paths})
             else:
                 levels[axis.name] = self._label(config, dump, axis)
         for name, off in self.space.parts.items():
@@ -123,7 +114,9 @@ class Resolver:
         return levels
 
     def _label(self, config: Configuration, dump: Settings, axis: Axis) -> str:
-        for level in axis.levels:
+        # Most levels are there as they are written, which is seen at once.
+        written = [level for level in axis.levels if all(at(dump, path) == value for path, value in level.items())]
+        for level in written or axis.levels:
             if has_level(config, dump, level):
                 return axis.label(config, level)
         return "+".join(label(config, path, at(dump, path)).rpartition("=")[2] for path in axis.paths)
@@ -132,14 +125,12 @@ class Resolver:
         dump = config.model_dump(mode="json")
         words = []
         for axis in self.space.axes:
-            if levels[axis.name] == NOT_APPLICABLE or (
-                not self.whole and levels[axis.name] == self.baseline[axis.name]
-            ):
+            if levels[axis.name] in (NOT_APPLICABLE, self.baseline[axis.name]):
                 continue
             level = {path: change.get(path, at(dump, path)) for path in axis.paths}
             words.append(axis.words(config, level))
         words += [f"no {part}" for part in self.space.parts if levels[part] == OFF != self.baseline[part]]
-        return " ".join(words) or "baseline"
+        return " ".join(words) or BASELINE_NAME
 
 
 def has(settings: Mapping[str, Any], path: str) -> bool:
@@ -171,7 +162,16 @@ def unite(made: Iterable[Made], exclude: Sequence[Mapping[str, Any]]) -> Cells:
             continue
         cell = one.cell()
         collapsed += cells.setdefault(cell.cell_id, cell) is not cell
-    return Cells(tuple(cells.values()), collapsed, tuple(excluded))
+    return Cells(tuple(_distinct(cells.values())), collapsed, tuple(excluded))
+
+
+def _distinct(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """Each with a name of its own: two numbers may be the same in six digits, two files may differ in their folder."""
+    taken = set[str]()
+    for cell in cells:
+        name = f"{cell.name} ({cell.cell_id.rpartition('-')[2]})" if cell.name in taken else cell.name
+        taken.add(name)
+        yield replace(cell, name=name)
 
 
 def equal_levels(axis: Axis, made: Sequence[Made]) -> Iterator[tuple[int, int]]:

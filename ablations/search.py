@@ -34,17 +34,22 @@ class Search:
         config: how to search.
         space: levels or range of each factor.
         base: complete settings that a point changes.
+        baseline: cells are named by what differs from it.
     """
 
     config: SearchConfig
     space: Space
     base: Settings
+    baseline: Configuration
 
     def cell(self, point: Point) -> Cell:
         """The cell of a point, as a trial."""
         ranges = {path: float(f"{x:.{DIGITS}g}") for path, x in point.items() if isinstance(self.space[path], Range)}
         levels = {path: factor for path, factor in self.space.items() if not isinstance(factor, Range)}
-        cell = named(resolved(applied(self.base, point)), {**point, **ranges}, levels)
+        config = resolved(applied(self.base, point))
+        written, reference = config.model_dump(mode="json"), self.baseline.model_dump(mode="json")
+        same = {path for path in self.space if at(written, path) == at(reference, path)}
+        cell = named(config, {**point, **ranges}, levels, same)
         return replace(cell, point=canonical(point))
 
     def corners(self) -> tuple[Cell, ...]:

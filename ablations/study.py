@@ -106,7 +106,7 @@ class _Reader:
         changed += ["# --until-decided\n"] if until_decided else []
         text = "".join([*changed, self.source.text])
         if matrix.search:
-            search = Search(matrix.search, matrix.factors, self.base)
+            search = Search(matrix.search, matrix.factors, self.base, self._wanted_baseline(matrix))
             for corner in combinations([[{path: end} for end in f] for path, f in ends(matrix.factors).items()]):
                 _refuse(self._spelled(self.checks.of_change(corner, ("factors",)), corner))
             baseline = self._searched_baseline(matrix, search)
@@ -157,10 +157,7 @@ class _Reader:
     def _cells(self, matrix: Matrix) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
         """The cells, and in words what is none."""
         space = self._space(matrix)
-        try:
-            resolver = Resolver(self.base, space, matrix.design == (designs.Grid(),))
-        except ValidationError:
-            resolver = Resolver(self.base, space, whole=True)  # the baseline is no configuration, and refused later
+        resolver = Resolver(self.base, space, self._wanted_baseline(matrix))
         made = [self._made(resolver, draft) for draft in self._drafts(matrix, space)]
         _refuse(list(dict.fromkeys(self._equal_levels(matrix, space, made))))
         _refuse(list(self._same(made)))

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ablations.record import Outcome
+from ablations.record import Outcome, marked
 from analysis.runs import MISSING, StudyRuns
 from analysis.search import winner
 from analysis.statistics.intervals import means
@@ -101,7 +101,7 @@ def _readable(numbers: pd.DataFrame, baseline: str) -> pd.DataFrame:
     rows = []
     for cell, row in numbers.iterrows():
         marks = [word for word, holds in (("chosen", row["winner"]), ("baseline", cell == baseline)) if holds]
-        cells = {"cell": f"{row['name']} ({', '.join(marks)})" if marks else row["name"], "n": f"{row['n']:.0f}"}
+        cells = {"cell": marked(row["name"], marks), "n": f"{row['n']:.0f}"}
         if "chosen" in row:
             cells["chosen by the other seeds"] = number(row["chosen"], ".0f") if cell != FRESH else DASH
         rows.append(

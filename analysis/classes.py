@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ablations.record import marked
 from analysis.runs import CLASS, StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means
@@ -17,7 +18,7 @@ def classes_table(study: StudyRuns) -> Table:
     rows = [
         {
             "class": row["class"],
-            "cell": f"{row['name']} (baseline)" if row["cell"] == baseline else row["name"],
+            "cell": marked(row["name"], ["baseline"] if row["cell"] == baseline else []),
             "F1": number(row["mean"]),
             "95 % interval": interval(row["low"], row["high"]),
             "difference": number(row["difference"], "+z.3f"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablations.record import Outcome
+from ablations.record import Outcome, Plan, marked
 from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
@@ -66,7 +66,7 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -
         is_baseline, whole = cell == baseline, planned in (row["n"], None)
         rows.append(
             {
-                "cell": f"{row['name']}{' (baseline)' if is_baseline else ''}{'' if whole else DAGGER}",
+                "cell": marked(row["name"], ["baseline"] if is_baseline else []) + ("" if whole else DAGGER),
                 "n": f"{row['n']}" if whole else f"{row['n']} of {planned}",
                 "mean": number(row["mean"]),
                 "95 % interval": interval(row["low"], row["high"]),
@@ -101,9 +101,15 @@ def _cells_caption(study: StudyRuns) -> str:
         )
     return (
         f"Study {plan.study}: {plan.metric.name} ({better} is better), n runs a cell with different seeds (initial "
-        f"weights, order, dropout{fixed}). Mean with 95 % t interval over seeds."
+        f"weights, order, dropout{fixed}).{_reference(plan)} Mean with 95 % t interval over seeds."
         f"{compared + _verdicts_sentence(study) if len(plan.cells) > 1 else ''}{holes_sentence(study)}"
     )
+
+
+def _reference(plan: Plan) -> str:
+    """What the baseline is, where its name does not tell."""
+    words = plan.reference()
+    return f" Cells are named by what differs from the baseline: {words}." if words else ""
 
 
 def _verdicts_sentence(study: StudyRuns) -> str:

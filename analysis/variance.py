@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from ablations.record import Outcome
+from ablations.record import Outcome, marked
 from analysis.course import drawn_cells
 from analysis.runs import Store, StudyRuns
 from analysis.statistics.counts import Array, Counts, count, scorer
@@ -100,7 +100,7 @@ def _rows(numbers: pd.DataFrame, baseline: str) -> Iterator[dict[str, str]]:
     for _, row in numbers.iterrows():
         spec = ".3f" if row["quantity"] == MEAN else "+z.3f"
         yield {
-            "cell": f"{row['name']} (baseline)" if row["cell"] == baseline else row["name"],
+            "cell": marked(row["name"], ["baseline"] if row["cell"] == baseline else []),
             "quantity": row["quantity"],
             "n": str(row["n"]),
             "estimate": number(row["estimate"], spec),

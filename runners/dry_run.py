@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablations import sequential
-from ablations.record import Kind, Plan, Tag
+from ablations.record import Kind, Plan, Tag, marked
 from ablations.study import Study
 from runners import ledger, rounds, search
 from runners.ledger import Ledger
@@ -79,13 +79,14 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
     for cell in plan.cells:
         keys = {seed: plan.run_key(cell, seed) for seed in plan.seeds}
         marks = " ".join(_mark(seed, key in missing) for seed, key in keys.items() if key in missing | done)
-        name = f"{cell.name} (baseline)" if cell.cell_id == plan.baseline else cell.name
+        name = marked(cell.name, ["baseline"] if cell.cell_id == plan.baseline else [])
         table.add_row(name, cell.cell_id, marks)
     console.print(table, markup=False, highlight=False)
     packs = make_packs(runs, slots)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
+        *([f"baseline: {words}"] if (words := plan.reference()) else []),
         f"in the store: {len(done)} done, {len(known.failed(plan))} failed (run again), {len(known.stale(plan))} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",

@@ -9,6 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from ablations.record import marked
 from runners.live import LiveState, Mark, Status
 
 WORDS = {
@@ -151,7 +152,7 @@ def _failures(state: LiveState, frame: Frame) -> Iterator[Text]:
 def _grid(state: LiveState, frame: Frame, room: int) -> Iterator[Text]:
     """The names of the columns, a line for each cell that there is room for, and how many more there are."""
     rows = state.shown(room)
-    label = {row: state.names[row] + (" (baseline)" if row == state.baseline else "") for row in rows}
+    label = {row: marked(state.names[row], ["baseline"] if row == state.baseline else []) for row in rows}
     texts = _numbers([state.of_cell(row) for row in rows])
     right = len(texts[0])
     wanted = min(max(4, *(cell_len(name) for name in label.values())), frame.width // 2)

@@ -63,7 +63,7 @@ class Trials:
             return f"none of {tried} finished: there is no winner"
         entry = next(entry for entry in self.plan.cells if entry.cell_id == winner.cell_id)
         if winner.cell_id == self.plan.baseline:
-            return f"the baseline ({winner.name}) is the best of {tried}: {self.score(entry):.3f}"
+            return f"the baseline is the best of {tried}: {self.score(entry):.3f}"
         baseline = next(entry for entry in self.plan.cells if entry.cell_id == self.plan.baseline)
         return (
             f"the best of {tried} is {winner.name}: {self.score(entry):.3f}, baseline {self.score(baseline):.3f}. "

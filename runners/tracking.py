@@ -8,31 +8,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import (
+    CONFIG_FILE,
     DECISIONS_FILE,
     MATRIX_FILE,
     PLAN_FILE,
     SCHEMA,
     SEARCH_FILE,
-    SEED_PARAM,
     UNCOMMITTED_FILE,
     Kind,
     Outcome,
     Plan,
     RunRecord,
+    SchemaError,
     Tag,
     digest,
     metric_name,
     sqlite_path,
 )
-from ablations.settings import leaves
-from runners import provenance, saved_model
+from runners import labels, ledger, provenance, saved_model
 from runners.artifacts import files
 from runners.attempt import FIRST, Attempt
 from runners.claims import Alone, Shares
 from runners.executors import Message, Progress
+from runners.labels import Labels
 from runners.ledger import Ledger
+from runners.note import NOTE, note
 from runners.planner import RunSpec
 from runners.store import StoreError, artifact_location, connect, supersede
+from runners.varying import varying
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run, RunTag
@@ -66,7 +69,7 @@ class Tracker:
             StoreError: the store cannot be used.
         """
         self.client = connect(uri)
-        self.plan, self.text, self.kind, self.driver = plan, text, kind, driver
+        self.uri, self.plan, self.text, self.kind, self.driver = uri, plan, text, kind, driver
         self.alone = sqlite_path(uri) is not None
         self.shares: Shares = Alone()
         self.open: dict[str, str] = {}
@@ -96,15 +99,32 @@ class Tracker:
         return str(found.experiment_id), False
 
     def keep(self, plan: Plan) -> None:
-        """Keep a plan in place of the one before."""
+        """Keep a plan in place of the one before, and let the runs that exist be shown as it says."""
         self.plan = plan
         file, tag = KEPT[self.kind]
+        tags = self.client.get_run(self.study_run).data.tags
+        former = self._former(file) if tag in tags else None
+        known = labels.decode(tags.get(Tag.PARAMS))
+        paths = known | varying(plan, *([former] if former else []))
+        self.labels = Labels(plan, self.kind, paths)
+        self.labels.renew(self.client, ledger.read(self.uri, plan.study), former, paths - known)
         if self.kind is Kind.CELL:
-            note = study_note(plan, self.text)
-            self.client.set_experiment_tag(self.experiment, "mlflow.note.content", note)
-            self.client.set_tag(self.study_run, "mlflow.note.content", note)
+            text = note(plan, self.text, paths, tags.get(NOTE, ""))
+            self.client.set_experiment_tag(self.experiment, NOTE, text)
+            self.client.set_tag(self.study_run, NOTE, text)
         self._artifacts(self.study_run, {file: plan.encode(), MATRIX_FILE: self.text})
+        self.client.set_tag(self.study_run, str(Tag.PARAMS), labels.encode(paths))
+        # Last: as long as this tag is of another plan, the plan is kept anew.
         self.client.set_tag(self.study_run, tag, plan.digest())
+
+    def _former(self, file: str) -> Plan | None:
+        """The plan before; None if it is gone, or of another schema."""
+        if file not in {found.path for found in self.client.list_artifacts(self.study_run)}:
+            return None
+        try:
+            return Plan.decode(Path(self.client.download_artifacts(self.study_run, file)).read_text(encoding="utf-8"))
+        except (SchemaError, ValueError, TypeError):
+            return None
 
     def keep_decisions(self, text: str) -> None:
         """Keep how the contrasts were decided, as CSV, in place of what was kept before."""
@@ -187,8 +207,10 @@ class Tracker:
             self.client.set_terminated(run_id, "KILLED")
 
     def _create(self, spec: RunSpec, started: float, number: int) -> str:
+        # In this order the UI offers them; the first are for people.
         tags = {
             Tag.KIND: self.kind,
+            **self.labels.tags(spec),
             Tag.STUDY: self.plan.study,
             Tag.CELL: spec.cell_id,
             Tag.SEED: str(spec.seed),
@@ -206,8 +228,8 @@ class Tracker:
         } | ({Tag.POINT: spec.point} if spec.point else {})
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
         run_id = self.open[spec.run_key] = str(run.info.run_id)
-        params = leaves(spec.config.model_dump(mode="json")) | {SEED_PARAM: spec.seed}
-        self._log(run_id, [], [], {key: _text(value) for key, value in params.items()})
+        self._log(run_id, [], [], self.labels.params(spec))
+        self._artifacts(run_id, {CONFIG_FILE: labels.written(spec.config)})
         self._log_data(run_id, spec)
         return run_id
 
@@ -242,19 +264,6 @@ class Tracker:
             raise StoreError(f"the files of run {run_id} cannot be written: {error}") from error
 
 
-def study_note(plan: Plan, text: str) -> str:
-    """What the study is, in Markdown: the note that the UI shows."""
-    baseline = next(cell for cell in plan.cells if cell.cell_id == plan.baseline)
-    factors = "".join(f"- `{path}` ({short})\n" for path, short in plan.factors.items())
-    return (
-        f"Study **{plan.study}**: {plan.size()}, compared on `{plan.metric.name}` ({plan.metric.direction}) with "
-        f"the baseline **{baseline.name}**.\n\n"
-        + (f"Factors:\n\n{factors}\n" if factors else "")
-        + f"Group the runs by a factor's parameter to average over the rest; by `{Tag.CELL}` to average over seeds.\n\n"
-        f"```yaml\n{text.strip()}\n```\n"
-    )
-
-
 def _run_tags(record: RunRecord, attempt: Attempt, files: Iterable[str]) -> "list[RunTag]":
     from mlflow.entities import RunTag
 
@@ -281,7 +290,3 @@ def _milliseconds(seconds: float) -> int:
 
 def _plain(tags: Mapping[Any, str]) -> dict[str, str]:
     return {str(key): str(value) for key, value in tags.items()}
-
-
-def _text(value: object) -> str:
-    return json.dumps(value) if isinstance(value, list) else str(value)

@@ -47,7 +47,8 @@ def _runs(runs: StudyRuns) -> str:
 
 def _baseline(runs: StudyRuns, cells: Table) -> str:
     row = _row(cells, runs.plan.baseline)
-    return f"The baseline is {row['name']}, mean {_estimate(row, 'mean')}." if pd.notna(row["mean"]) else ""
+    what = runs.plan.reference() or row["name"]
+    return f"The baseline is {what}, mean {_estimate(row, 'mean')}." if pd.notna(row["mean"]) else ""
 
 
 def _counts(cells: Table) -> str:

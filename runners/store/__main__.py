@@ -1,4 +1,4 @@
-"""Upkeep of an SQLite store.
+"""Upkeep of a store: all but `publish` of an SQLite store alone.
 
 python -m runners.store check
 """
@@ -18,6 +18,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 Study = Annotated[str, typer.Option(help="Name of the study.", show_default=False)]
 To = Annotated[Path, typer.Option("--to", help="File to write, as loss.zip.", show_default=False)]
 Archive = Annotated[Path, typer.Argument(help="File that export wrote.", show_default=False)]
+Report = Annotated[Path, typer.Argument(help="Folder that analysis.report wrote.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
@@ -65,6 +66,16 @@ def import_(archive: Archive, tracking_uri: TrackingUri = DEFAULT_URI) -> None:
     with _refused():
         done = bring(archive, tracking_uri)
     typer.echo(f"{done.study}: {done.added} runs were added, {done.known} were there already")
+
+
+@app.command()
+def publish(study: Study, folder: Report, tracking_uri: TrackingUri = DEFAULT_URI) -> None:
+    """Put a report beside the runs that it is made of: under report/ of the study's run, its table in the note."""
+    from runners.store.publish import publish as put
+
+    with _refused():
+        files = put(tracking_uri, study, folder)
+    typer.echo(f"{study}: the report in {folder} is in MLflow: {files} files under report/ of the run 'study {study}'")
 
 
 @contextlib.contextmanager

@@ -60,7 +60,32 @@ def test_cells_are_named_by_what_differs_from_the_baseline(tmp_path: Path) -> No
     assert names(read(tmp_path, "one_at_a_time")) == ["baseline", "enc=0.1", "enc=0.5", "huber"]
     more = f"baseline: {{loss.encoder_weight: 0.5}}\nfactors:\n  {A}\n  {B}\n"
     assert names(read(tmp_path, "one_at_a_time", more)) == ["baseline", "enc=0.05", "enc=0.1", "huber"]
-    assert names(read(tmp_path, "grid"))[:2] == ["enc=0.05 mse", "enc=0.05 huber"]
+    assert names(read(tmp_path, "grid"))[:4] == ["baseline", "huber", "enc=0.1", "enc=0.1 huber"]
+    assert names(read(tmp_path, "grid", more))[:2] == ["enc=0.05", "enc=0.05 huber"]
+
+
+def test_cells_with_the_same_words_have_names_of_their_own(tmp_path: Path) -> None:
+    more = (
+        "factors:\n  loss.encoder_weight: [0.05, 0.10000001, 0.10000002]\n"
+        "  loss.reconstruction: [{kind: mse}, {kind: huber}]\ncells: {huber: {loss.encoder_weight: 0.3}}\n"
+    )
+    study = read(tmp_path, "[cells, grid]", more)
+    assert len(set(names(study))) == len(study.cells) == 7
+    assert names(study)[:3] == ["huber", "baseline", f"huber ({study.cells[2].cell_id.rpartition('-')[2]})"]
+    assert names(study)[3] == "enc=0.1"
+
+
+@pytest.mark.parametrize("kind", ["nll", "focal"])
+def test_names_tell_apart_the_settings_of_one_kind_whatever_the_baseline(tmp_path: Path, kind: str) -> None:
+    more = (
+        f"base: {{loss: {{classification: {{kind: {kind}}}}}}}\n"
+        "factors:\n  loss.classification: [{kind: nll}, {kind: focal}]\n  loss.classification.gamma: [1, 2, 5]\n"
+    )
+    expected = {
+        "nll": ["baseline", "focal gamma=1", "focal gamma=2", "focal gamma=5"],
+        "focal": ["nll", "gamma=1", "baseline", "gamma=5"],
+    }
+    assert names(read(tmp_path, "grid", more)) == expected[kind]
 
 
 def test_shared_cells_are_run_once_and_the_study_says_so(tmp_path: Path) -> None:
@@ -180,7 +205,7 @@ def test_tied_factors_change_together_and_are_one_factor(tmp_path: Path) -> None
     study = read(tmp_path, "grid", more)
     found = [(c.config.loss.encoder_weight, c.config.loss.contrastive.model_dump()["weight"]) for c in study.cells]
     assert found == [(0.05, 0.2), (0.05, 0.2), (0.1, 0.4), (0.1, 0.4)]
-    assert names(study)[0] == "enc=0.05 cl=0.2 mse"
+    assert names(study) == ["baseline", "huber", "enc=0.1 cl=0.4", "enc=0.1 cl=0.4 huber"]
     assert study.factors() == {
         "loss.encoder_weight+loss.contrastive.weight": "enc+cl",
         "loss.reconstruction": "reconstruction",
@@ -194,14 +219,13 @@ def test_tied_factors_change_together_and_are_one_factor(tmp_path: Path) -> None
 def test_a_factor_of_one_kind_collapses_for_the_others(tmp_path: Path) -> None:
     more = "factors:\n  loss.classification: [{kind: nll}, {kind: focal}]\n  loss.classification.gamma: [1, 2, 5]\n"
     study = read(tmp_path, "grid", more)
-    assert names(study) == ["nll", "focal gamma=1", "focal gamma=2", "focal gamma=5"]
     assert [cell.levels["loss.classification.gamma"] for cell in study.cells] == ["–", "1", "2", "5"]
     assert study.notes == ("2 combinations are a cell already: designs share it, or a factor has no effect in it",)
 
 
 def test_a_weight_of_gates_collapses_where_there_are_none(tmp_path: Path) -> None:
     more = "factors:\n  model.fusion: [{kind: auto_fusion}, {kind: hierarchical}]\n  loss.gate_weight: [0.01, 0.1]\n"
-    assert names(read(tmp_path, "grid", more)) == ["auto_fusion", "hierarchical gate=0.01", "hierarchical gate=0.1"]
+    assert names(read(tmp_path, "grid", more)) == ["baseline", "hierarchical", "hierarchical gate=0.1"]
     alone = refused(tmp_path, "grid", "factors:\n  loss.gate_weight: [0.01, 0.1]\n")
     assert alone == "m.yaml: line 4: factor 'loss.gate_weight': the levels 0.01 and 0.1 are one configuration"
 
@@ -230,7 +254,7 @@ def test_an_included_matrix_is_merged_key_by_key_and_keeps_its_lines(tmp_path: P
     more = "include: sub/base.yaml\nbase: {training: {epochs: 5}}\nfactors:\n  loss.encoder_weight: null\n"
     study = read(tmp_path, "grid", more)
     assert (study.matrix.study, study.seeds) == ("s", (0,))
-    assert names(study) == ["mse", "huber"]
+    assert names(study) == ["baseline", "huber"]
     config = study.baseline.config
     assert (config.training.epochs, config.loss.label_smoothing) == (5, 0.1)
     assert "# included from base.yaml:\n# study: other\n" in study.text

@@ -29,7 +29,8 @@ def test_the_loss_study_is_the_whole_grid() -> None:
     study = load(ROOT / "ablations" / "loss.yaml")
     assert (len(study.cells), study.seeds) == (64, (0, 1, 2, 3, 4))
     assert len({cell.cell_id for cell in study.cells}) == 64
-    assert study.baseline.name == "enc=0.05 cl=0.2 mse nll"
+    assert study.baseline.name == "baseline"
+    assert (study.cells[0].name, study.cells[-1].name) == ("enc=0.01 cl=0.1", "enc=0.1 cl=0.5 smooth_l1 focal")
     assert study.cells[0].levels == {
         "loss.encoder_weight": "0.01",
         "loss.contrastive.weight": "0.1",
@@ -90,7 +91,9 @@ seeds: 2
 
 def test_an_explicit_baseline_is_found_among_the_cells(tmp_path: Path) -> None:
     study = read(tmp_path, LOSS.replace("baseline: base", "baseline: {loss.encoder_weight: 0.1}"))
-    assert study.baseline.name == "enc=0.1 cl=0.2 mse nll"
+    assert (study.baseline.name, study.baseline.config.loss.encoder_weight) == ("baseline", 0.1)
+    assert study.cells[0].name == "enc=0.01 cl=0.1"
+    assert "enc=0.05" in [cell.name for cell in study.cells]
 
 
 def test_set_changes_the_base(tmp_path: Path) -> None:

@@ -58,6 +58,12 @@ def test_what_is_not_in_the_space_is_no_point() -> None:
     assert search.point(other.model_copy(update={"training": other.training.model_copy(update={"epochs": 3})})) is None
 
 
+def test_a_trial_is_named_by_what_differs_from_the_baseline() -> None:
+    search = search_of(load(ROOT / "ablations" / "search.yaml"))
+    points = [{ENC: 0.05, CL: 0.2, GATE: 0.01}, {ENC: 0.05, CL: 0.1, GATE: 0.01}, {ENC: 0.3, CL: 0.2, GATE: 0.002}]
+    assert [search.cell(point).name for point in points] == ["baseline", "cl=0.1", "enc=0.3 gate=0.002"]
+
+
 def test_numbers_of_ranges_are_rounded_in_names_alone() -> None:
     cell = search_of(load(ROOT / "ablations" / "search.yaml")).cell({ENC: 0.0312345678, CL: 0.1, GATE: 0.002})
     assert cell.name == "enc=0.0312 cl=0.1 gate=0.002"
@@ -74,7 +80,7 @@ def test_a_level_that_is_a_mapping_is_a_level_however_it_is_written(tmp_path: Pa
 def test_before_the_winner_is_known_the_baseline_is_the_only_cell() -> None:
     study = load(ROOT / "ablations" / "search.yaml")
     assert study.cells == (study.baseline,)
-    assert (study.baseline.name, study.baseline.levels, study.factors()) == ("enc=0.05 cl=0.2 gate=0.01", {}, {})
+    assert (study.baseline.name, study.baseline.levels, study.factors()) == ("baseline", {}, {})
     assert study.seeds == (0, 1, 2, 3, 4)
     assert len(search_of(study).corners()) == 2 * 5 * 2
 

@@ -199,7 +199,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(folder: Path) -> None:
     result = ablate(write(folder, SMOKE), "--dry-run")
     assert result.exit_code == 0
     assert "4 cells x 2 seeds = 8 runs" in result.output
-    assert "nll enc=0.05 (baseline)" in result.output
+    assert "baseline: classification=nll, enc=0.05" in result.output
     assert "to run: 8 runs in 4 packs of up to 2" in result.output
     assert [path.name for path in folder.iterdir()] == ["m.yaml"]
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from ablations.record import Kind, Outcome, Plan, RunRecord, Tag
-from ablations.settings import leaves
+from ablations.settings import resolved
 from model.losses import Losses
 from runners import ledger
 from runners.executors import Message, Progress
@@ -59,6 +60,12 @@ def test_the_study_run_keeps_plan_and_matrix(store: Store, client: MlflowClient,
     assert "4 cells x 2 seeds = 8 runs" in study.data.tags["mlflow.note.content"]
 
 
+def test_a_run_keeps_its_complete_configuration_as_a_file(store: Store, client: MlflowClient, runs: list[Run]) -> None:
+    for cell_run in of(runs, Kind.CELL):
+        cell, _ = store.plan.run_keys()[cell_run.data.tags[Tag.RUN_KEY]]
+        assert resolved(yaml.safe_load(text(client, cell_run, "config.yaml"))).identity() == cell.config
+
+
 def test_a_run_has_its_identity_parameters_and_provenance(store: Store, runs: list[Run]) -> None:
     for cell_run in of(runs, Kind.CELL):
         tags, params = cell_run.data.tags, cell_run.data.params
@@ -71,8 +78,11 @@ def test_a_run_has_its_identity_parameters_and_provenance(store: Store, runs: li
         )
         assert cell_run.info.run_name == f"{cell.name} s{seed}"
         assert params["seed"] == str(seed)
-        assert params.keys() == leaves(cell.config).keys() | {"seed"}
-        assert params["loss.encoder_weight"] in ("0.05", "0.5")
+        assert params.keys() == {"loss.classification", "loss.encoder_weight", "seed"}
+        assert params["loss.encoder_weight"] == cell.levels["loss.encoder_weight"]
+        assert params["loss.classification"] == cell.levels["loss.classification"]
+        assert (tags[Tag.NAME], tags[Tag.PLANNED]) == (cell.name, "yes")
+        assert tags[Tag.BASELINE] == ("yes" if cell.cell_id == store.plan.baseline else "no")
         assert tags[Tag.CODE] == store.plan.code_digest
         assert {
             "device",
