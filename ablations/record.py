@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,10 +27,6 @@ ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 CONFIG_FILE, REPORT_FOLDER = "config.yaml", "report"
 DECISIONS_FILE = "decisions.csv"
 SEED_PARAM = "seed"
-BASELINE_NAME = "baseline"  # of the cell from which nothing differs
-NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
-ON, OFF = "on", "off"  # levels of a part
-UNTOLD = (NOT_APPLICABLE, ON)
 
 # Columns of the confusion of several labels.
 COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
@@ -178,12 +174,6 @@ class Plan:
         least = self.stopping.least
         return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
-    def reference(self) -> str:
-        """The baseline's level of each factor, in words; empty where its name tells what it is."""
-        cell = next(cell for cell in self.cells if cell.cell_id == self.baseline)
-        levels = [f"{self.factors[path]}={level}" for path, level in cell.levels.items() if level not in UNTOLD]
-        return ", ".join(levels) if cell.name == BASELINE_NAME else ""
-
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
         return digest([cell.cell_id, seed, cell.data_digest, self.code_digest, self.schema])
@@ -288,12 +278,6 @@ class RunRecord:
     def reason(self) -> str:
         """Last line of the error, which names it; empty unless failed."""
         return (self.error or "").strip().rpartition("\n")[2]
-
-
-def marked(name: str, marks: Iterable[str]) -> str:
-    """The name of a cell and in brackets what it is; that the cell called baseline is the baseline is said once."""
-    words = ", ".join(mark for mark in marks if mark != name)
-    return f"{name} ({words})" if words else name
 
 
 def metric_name(name: str) -> str:

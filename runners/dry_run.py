@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ablations import sequential
-from ablations.record import Kind, Plan, Tag, marked
+from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
+from ablations.words import marked, reference
 from runners import ledger, rounds, search
 from runners.cost import Costs
 from runners.ledger import Ledger
@@ -88,7 +89,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
-        *([f"baseline: {words}"] if (words := plan.reference()) else []),
+        *([f"baseline: {words}"] if (words := reference(plan)) else []),
         f"in the store: {len(done)} done, {len(known.failed(plan))} failed (run again), {len(known.stale(plan))} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",

@@ -1,13 +1,20 @@
 """Measures what a run will cost, by a few steps of it in this process."""
 
+import contextlib
+import resource
+import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
+
     from model.config import RunConfig
     from model.training import Trainer
 
 BUDGET = 0.8  # seconds for the steps that are measured, if two do not take longer
+SLOW = 3.0  # seconds of a first epoch after which there is no other
 EPOCHS = 3  # the first warms up, the second has one step, the third several
 
 
@@ -33,9 +40,7 @@ def probe(config: "RunConfig", data_digest: str, runs: int, share: float) -> flo
     from runners.trial import load
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a trial
-    try:
+    with _as_in_a_trial(device):
         dataset = load(config.data, data_digest)
         room = capacity(config.pack_key(), device, share).runs(config, dataset) if runs > 1 else 1
         short = config.model_copy(update={"training": config.training.model_copy(update={"epochs": EPOCHS})})
@@ -43,8 +48,27 @@ def probe(config: "RunConfig", data_digest: str, runs: int, share: float) -> flo
         trainer = Trainer([short] * min(runs, room), dataset, 0, device)
         setup = time.perf_counter() - start
         return (setup + _training(trainer, config)) / trainer.cells
+
+
+@contextlib.contextmanager
+def _as_in_a_trial(device: "torch.device") -> Iterator[None]:
+    """One thread; and what asks for more memory than there is gets an error, before the system kills what it likes."""
+    import psutil
+    import torch
+
+    threads, limits = torch.get_num_threads(), resource.getrlimit(resource.RLIMIT_AS)
+    torch.set_num_threads(1)
+    limited = sys.platform == "linux" and device.type == "cpu"
+    if limited:
+        most = psutil.Process().memory_info().vms + psutil.virtual_memory().available
+        most = most if limits[1] == resource.RLIM_INFINITY else min(most, limits[1])
+        resource.setrlimit(resource.RLIMIT_AS, (most, limits[1]))
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
+        if limited:
+            resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def _training(trainer: "Trainer", config: "RunConfig") -> float:
@@ -72,6 +96,8 @@ def _epochs(trainer: "Trainer", batch: int) -> tuple[float, float, int]:
     ends: list[float] = []
 
     def before() -> None:
+        if len(ends) == 1 and ends[0] - starts[0] > SLOW:
+            raise _EnoughError
         if len(ends) == 2:
             most = 2 + int(BUDGET / (ends[1] - starts[1]))
             steps.append(min(most, -(-len(train) // batch)))
@@ -81,6 +107,11 @@ def _epochs(trainer: "Trainer", batch: int) -> tuple[float, float, int]:
     def after(*_: object) -> None:
         ends[len(starts) - 1 :] = [time.perf_counter()]  # of the last cell that has not diverged
 
-    trainer.fit(after, before)
+    with contextlib.suppress(_EnoughError):
+        trainer.fit(after, before)
     seconds = [end - start for start, end in zip(starts, ends, strict=True)]
     return seconds[:2][-1], seconds[-1], steps[len(ends) - 1]
+
+
+class _EnoughError(Exception):
+    """One step took so long that it tells enough."""
