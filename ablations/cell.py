@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablations.record import BASELINE_NAME, digest
+from ablations.record import digest
 from ablations.settings import defaults, leaves
+from ablations.words import BASELINE_NAME
 from model.configuration import Configuration
 
 SECTIONS = ("loss", "model", "training", "data")

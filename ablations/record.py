@@ -9,13 +9,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from ablations.kept_model import KeptModel
+from ablations.results import KeptModel, Predictions
 
 SCHEMA = 1
 STUDY_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -29,10 +29,6 @@ ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 CONFIG_FILE, REPORT_FOLDER = "config.yaml", "report"
 DECISIONS_FILE = "decisions.csv"
 SEED_PARAM = "seed"
-BASELINE_NAME = "baseline"  # of the cell from which nothing differs
-NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
-ON, OFF = "on", "off"  # levels of a part
-UNTOLD = (NOT_APPLICABLE, ON)
 
 # Columns of the confusion of several labels.
 COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
@@ -181,12 +177,6 @@ class Plan:
         least = self.stopping.least
         return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
-    def reference(self) -> str:
-        """The baseline's level of each factor, in words; empty where its name tells what it is."""
-        cell = next(cell for cell in self.cells if cell.cell_id == self.baseline)
-        levels = [f"{self.factors[path]}={level}" for path, level in cell.levels.items() if level not in UNTOLD]
-        return ", ".join(levels) if cell.name == BASELINE_NAME else ""
-
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
         return digest([cell.cell_id, seed, cell.data_digest, self.code_digest, self.schema])
@@ -227,28 +217,6 @@ class Plan:
             stopping=Stopping(**stopping) if stopping else None,
             **fields,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Test utterances in data order: dialogue and position, true and predicted class, (N, C) probabilities.
-
-    Where an utterance has any number of labels, ``label`` and ``predicted`` are (N, C) of 0 and 1, and ``confusion``
-    has for each label the true negatives, false positives, false negatives and true positives.
-    """
-
-    label_names: tuple[str, ...]
-    dialogue: tuple[int, ...]
-    position: tuple[int, ...]
-    label: tuple[int, ...] | tuple[tuple[int, ...], ...]
-    predicted: tuple[int, ...] | tuple[tuple[int, ...], ...]
-    probability: tuple[tuple[float, ...], ...]
-    confusion: tuple[tuple[int, ...], ...]
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether an utterance has any number of labels instead of one class."""
-        return isinstance(self.label[0], tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,12 +261,6 @@ class RunRecord:
     def reason(self) -> str:
         """Last line of the error, which names it; empty unless failed."""
         return (self.error or "").strip().rpartition("\n")[2]
-
-
-def marked(name: str, marks: Iterable[str]) -> str:
-    """The name of a cell and in brackets what it is; that the cell called baseline is the baseline is said once."""
-    words = ", ".join(mark for mark in marks if mark != name)
-    return f"{name} ({words})" if words else name
 
 
 def metric_name(name: str) -> str:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from ablations.cell import Cell, label
 from ablations.designs.space import Axis, Change, Draft, Space
 from ablations.exclusion import matches
-from ablations.record import BASELINE_NAME, NOT_APPLICABLE, OFF, ON
 from ablations.settings import Settings, applied, at, resolved
+from ablations.words import BASELINE_NAME, NOT_APPLICABLE, OFF, ON
 from model.configuration import Configuration
 
 

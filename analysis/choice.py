@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from ablations.record import Outcome, marked
+from ablations.record import Outcome
+from ablations.words import marked
 from analysis.runs import MISSING, StudyRuns
 from analysis.search import winner
 from analysis.statistics.intervals import means

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ablations.record import marked
+from ablations.words import marked
 from analysis.runs import CLASS, StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means

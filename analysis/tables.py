@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablations.record import Outcome, Plan, marked
+from ablations.record import Outcome, Plan
+from ablations.words import marked, reference
 from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
@@ -108,7 +109,7 @@ def _cells_caption(study: StudyRuns) -> str:
 
 def _reference(plan: Plan) -> str:
     """What the baseline is, where its name does not tell."""
-    words = plan.reference()
+    words = reference(plan)
     return f" Cells are named by what differs from the baseline: {words}." if words else ""
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from ablations.record import Outcome, marked
+from ablations.record import Outcome
+from ablations.words import marked
 from analysis.course import drawn_cells
 from analysis.runs import Store, StudyRuns
 from analysis.statistics.counts import Array, Counts, count, scorer

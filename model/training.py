@@ -54,6 +54,7 @@ class Trainer:
     without the batching.
 
     Attributes:
+        splits: units of train, dev and test.
         fits: what has come of each cell so far.
     """
 
@@ -81,7 +82,8 @@ class Trainer:
             fused=True,
             **self.training.optimiser.settings(),
         )
-        self.steps = -(-len(self.workload.units(TRAIN)) // self.training.batch_size)
+        self.splits = [self.workload.units(split) for split in (TRAIN, DEV, TEST)]
+        self.steps = -(-len(self.splits[TRAIN]) // self.training.batch_size)
         self.fits = [Fit() for _ in configs]
 
     @property
@@ -166,7 +168,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, alive: Sequence[int]) -> dict[int, Metrics]:
         self.networks.train()
-        order = generator(self.seed, ORDER, epoch).permutation(self.workload.units(TRAIN))
+        order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
         for step, units in enumerate(self._batches(order)):
             self._step(self.workload.batch(units), epoch, step)
         seen = self.total.end_epoch(self.optimiser.param_groups[0]["lr"])
@@ -207,7 +209,7 @@ class Trainer:
         """How some cells do on a split, in evaluation mode."""
         self.networks.eval()
         outputs, terms, seen = [], [], 0
-        for units in self._batches(self.workload.units(split)):
+        for units in self._batches(self.splits[split]):
             batch = self.workload.batch(units)
             values, output = self.forward(batch, training=False)
             size = self.workload.size(batch)

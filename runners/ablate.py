@@ -61,7 +61,8 @@ def main(
     from rich.console import Console
 
     from ablations.study import load
-    from runners import planner, store, watch
+    from runners import planner, probe, store, watch
+    from runners.cost import Costs
     from runners.driver import Driver
     from runners.dry_run import print_state
     from runners.terms import Terms
@@ -77,7 +78,7 @@ def main(
             rehearse(study)
         plan = planner.make_plan(study)
         if dry_run:
-            return print_state(Console(), uri, study, plan, placement.slots(), selection)
+            return print_state(Console(), uri, study, plan, Costs(placement.slots(), probe.probe), selection)
         # Not as the environment of a CI forces it: what is no terminal gets lines.
         console = Console(stderr=True, force_terminal=sys.stderr.isatty() and not plain)
         if watch_:

@@ -11,9 +11,9 @@ from ablations.record import (
     ERROR_FILE,
     HISTORY_FILE,
     PREDICTIONS_FILE,
-    Predictions,
     RunRecord,
 )
+from ablations.results import Predictions
 
 
 def files(record: RunRecord) -> Iterable[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The plan of a study, printed before anything starts."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -8,17 +9,19 @@ from rich.console import Console
 from rich.table import Table
 
 from ablations import sequential
-from ablations.record import Kind, Plan, Tag, marked
+from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
+from ablations.words import marked, reference
 from runners import ledger, rounds, search
+from runners.cost import Costs
 from runners.ledger import Ledger
-from runners.planner import RunSpec, Slots, make_packs
+from runners.planner import RunSpec, make_packs, missing_runs
 from runners.search import Trials
 from runners.selection import EVERYTHING, Selection
 
 
 def print_state(
-    console: Console, uri: str, study: Study, plan: Plan, slots: Slots, selection: Selection = EVERYTHING
+    console: Console, uri: str, study: Study, plan: Plan, costs: Costs, selection: Selection = EVERYTHING
 ) -> None:
     """What the store has of a study and what will run; of a search, the plan only when the winner is known.
 
@@ -27,7 +30,7 @@ def print_state(
         uri: absolute URI of the store.
         study: the resolved matrix.
         plan: what the study should hold; of a search, as long as the winner is not known.
-        slots: where it is to be run.
+        costs: of what is to be run, and where.
         selection: of the runs.
 
     Raises:
@@ -40,20 +43,20 @@ def print_state(
     known = ledger.read(uri, plan.study)
     if study.search:
         trials = search.read(uri, study, plan)
-        print_search(console, trials, study, known, slots.jobs)
+        print_search(console, trials, study, known, costs)
         winner = trials.winner() if trials.complete else None
         if winner is None:
             return
         study, plan = search.decided(study, plan, winner)
     if plan.stopping is None or selection.given:
-        print_plan(console, plan, known, selection.runs(study, plan, known), slots)
+        print_plan(console, plan, known, selection.runs(study, plan, known), costs)
         if len(plan.cells) > 1:
             values = ledger.metric(uri, plan.study, plan.metric.name)
             found = ((run.tags[Tag.RUN_KEY], run.run_id) for run in known.complete())
             print_line(console, detectable(plan, {key: values[run] for key, run in found if run in values}))
         return
-    state = rounds.read(uri, study, plan, slots.jobs)
-    print_plan(console, plan, known, state.runs, slots)
+    state = rounds.read(uri, study, plan, costs.slots.jobs)
+    print_plan(console, plan, known, state.runs, costs)
     lines = [
         f"then, until decided: up to {state.most - len(state.runs)} runs more",
         f"{state.verdict()}; no data can decide before {sequential.first_round(plan)} seeds",
@@ -61,7 +64,7 @@ def print_state(
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
-def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], slots: Slots) -> None:
+def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSpec], costs: Costs) -> None:
     """Every cell with its state for each seed, and what will run.
 
     Args:
@@ -69,7 +72,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         plan: what the study should hold.
         known: what the store has.
         runs: what is missing, in order.
-        slots: where it is to be run.
+        costs: of what is to be run, and where.
     """
     missing = {run.run_key for run in runs}
     done = plan.run_keys().keys() & known.done()
@@ -82,15 +85,15 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
         name = marked(cell.name, ["baseline"] if cell.cell_id == plan.baseline else [])
         table.add_row(name, cell.cell_id, marks)
     console.print(table, markup=False, highlight=False)
-    packs = make_packs(runs, slots)
+    packs = make_packs(runs, costs.slots)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
         f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
-        *([f"baseline: {words}"] if (words := plan.reference()) else []),
+        *([f"baseline: {words}"] if (words := reference(plan)) else []),
         f"in the store: {len(done)} done, {len(known.failed(plan))} failed (run again), {len(known.stale(plan))} stale "
         f"(made by other code or data: run again)",
         f"to run: {len(runs)} runs in {len(packs)} packs of up to {most}; a seed in brackets is missing",
-        _cost(known.seconds(), len(runs), slots.jobs),
+        *([costs.line(known, runs, plan.baseline)] if runs else []),
     ]
     console.print("\n" + "\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
@@ -124,7 +127,7 @@ def detectable(plan: Plan, scores: Mapping[str, float]) -> str:
     )
 
 
-def print_search(console: Console, trials: Trials, study: Study, known: Ledger, jobs: int) -> None:
+def print_search(console: Console, trials: Trials, study: Study, known: Ledger, costs: Costs) -> None:
     """How far a search is; the plan of the study follows when the winner is known.
 
     Args:
@@ -132,7 +135,7 @@ def print_search(console: Console, trials: Trials, study: Study, known: Ledger, 
         trials: of the search, as far as the store has them.
         study: the resolved matrix.
         known: what the store has.
-        jobs: trials at once, for the time.
+        costs: of what is to be run, and where.
     """
     config, begun, seeds = trials.search.config, len(trials.plan.cells), len(trials.plan.seeds)
     runs = len(trials.missing) + trials.wanted * seeds
@@ -147,7 +150,7 @@ def print_search(console: Console, trials: Trials, study: Study, known: Ledger, 
     else:
         lines += [
             f"to run: {runs} runs, then the baseline and the winner with {len(study.seeds)} fresh seeds",
-            _cost(known.seconds(Kind.SEARCH), runs, jobs),
+            costs.line(known, _like(trials, runs), trials.plan.baseline, Kind.SEARCH),
         ]
     console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
@@ -156,8 +159,12 @@ def _mark(seed: int, missing: bool) -> str:
     return f"[{seed}]" if missing else f"{seed}"
 
 
-def _cost(seconds: float | None, runs: int, jobs: int) -> str:
-    if seconds is None:
-        return "cost: unknown until the first runs of this study are in the store"
-    minutes = seconds * runs / jobs / 60
-    return f"cost: {seconds:.1f} s a run by the runs in the store, about {minutes:.1f} min with {jobs} jobs"
+def _like(trials: Trials, runs: int) -> list[RunSpec]:
+    """The runs of a search; in place of those that are to be proposed the baseline's, each of which runs alone."""
+    proposed = missing_runs(trials.study, trials.plan, trials.plan.run_keys().keys() - _of_baseline(trials))
+    return [*trials.missing, *itertools.islice(itertools.cycle(proposed), runs - len(trials.missing))]
+
+
+def _of_baseline(trials: Trials) -> set[str]:
+    keys = trials.plan.run_keys().items()
+    return {key for key, (cell, _) in keys if cell.cell_id == trials.plan.baseline}

@@ -88,4 +88,5 @@ class Placement:
             return Slots(1, gpus > 0, self.largest)
         room = self.jobs or machine.cores()
         shares = int(gpus / self.gpus_per_trial) if gpus else room
-        return Slots(max(1, min(room, shares)), gpus > 0, self.largest)
+        share = min(1.0, self.gpus_per_trial) if gpus else 1.0
+        return Slots(max(1, min(room, shares)), gpus > 0, self.largest, share)

@@ -136,12 +136,13 @@ def run_spec(plan: Plan, cell: Cell, entry: PlannedCell, seed: int) -> RunSpec:
 class Slots:
     """Room for packs: ``jobs`` of them at once, each on a GPU or a core, and with at most ``largest`` runs.
 
-    ``largest`` is None for as many as are worth it.
+    ``largest`` is None for as many as are worth it; ``share`` is that of a GPU which a pack gets.
     """
 
     jobs: int
     gpu: bool = False
     largest: int | None = None
+    share: float = 1.0
 
     def most(self, run: RunSpec, runs: int) -> int:
         """Runs of a pack like that of a run, of a study that has so many to run; every job should have two packs.

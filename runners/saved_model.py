@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablations.kept_model import Form, KeptModel
 from ablations.record import DEFAULT_URI
+from ablations.results import Form, KeptModel
 from ablations.settings import resolved
 from model.configuration import Configuration
 from runners.planner import RunSpec

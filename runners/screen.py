@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from ablations.record import marked
+from ablations.words import marked
 from runners.live import LiveState, Mark, Status
 
 WORDS = {

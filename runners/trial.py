@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from ablations.record import Outcome, Predictions, RunRecord
+from ablations.record import Outcome, RunRecord
+from ablations.results import Predictions
 from model import evaluation
 from model.base import DataError
 from model.configuration import Loaded, Source

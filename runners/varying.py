@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ablations.record import NOT_APPLICABLE, Plan, PlannedCell
+from ablations.record import Plan, PlannedCell
 from ablations.settings import at, leaves
+from ablations.words import NOT_APPLICABLE
 from model.configuration import Configuration
 
 ABSENT = object()

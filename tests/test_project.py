@@ -13,7 +13,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+from typer.testing import CliRunner
 
+from runners.ablate import app
 from tests.model.pickles import joyful_bytes, joyful_dialogues, write
 from tests.runners.conftest import SMOKE, run
 
@@ -81,16 +83,15 @@ def test_make_targets_of_the_readme_exist(command: str) -> None:
 @pytest.mark.parametrize(
     "command", sorted({c for c in readme_commands() if c.startswith("python -m runners.ablate --matrix")})
 )
-def test_study_commands_of_the_readme_are_accepted(command: str) -> None:
+def test_study_commands_of_the_readme_are_accepted(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = ROOT.parent / "shared" / "data"
     if "data.path" in command and not data.is_dir():
         pytest.skip("the real data are not part of the repository")
-    arguments = shlex.split(command.replace("DATA", str(data)))[1:]
-    done = subprocess.run(
-        [sys.executable, *arguments, "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "to run:" in done.stdout
+    arguments = shlex.split(command.replace("DATA", str(data)))[3:]
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, [*arguments, *([] if "--dry-run" in arguments else ["--dry-run"])])
+    assert done.exit_code == 0, done.output
+    assert "to run:" in done.output
 
 
 def test_the_matrix_to_start_from_is_written_and_runs(tmp_path: Path) -> None:

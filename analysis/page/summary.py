@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ablations.record import Outcome
+from ablations.words import reference
 from analysis.choice import FRESH
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
@@ -47,7 +48,7 @@ def _runs(runs: StudyRuns) -> str:
 
 def _baseline(runs: StudyRuns, cells: Table) -> str:
     row = _row(cells, runs.plan.baseline)
-    what = runs.plan.reference() or row["name"]
+    what = reference(runs.plan) or row["name"]
     return f"The baseline is {what}, mean {_estimate(row, 'mean')}." if pd.notna(row["mean"]) else ""
 
 

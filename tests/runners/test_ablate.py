@@ -209,7 +209,7 @@ def test_a_dry_run_tells_what_is_there(folder: Path, store: Store) -> None:
     assert "in the store: 8 done, 0 failed" in result.output
     assert "to run: 4 runs" in result.output
     assert "0 1 [2]" in result.output
-    assert "s a run by the runs in the store" in result.output
+    assert "an estimate by the runs in the store" in result.output
 
 
 def test_running_from_the_command_line_and_again(folder: Path) -> None:
@@ -287,12 +287,11 @@ def loaded_modules(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-def test_help_and_dry_run_load_nothing_heavy() -> None:
+def test_help_and_the_dry_run_of_a_known_study_load_nothing_heavy(store: Store, tmp_path: Path) -> None:
     heavy = {"torch", "mlflow", "ray", "pandas", "sklearn", "scipy"}
     assert not heavy & loaded_modules("import runners.ablate, analysis.report")
-    dry = (
-        "from runners.ablate import app; app(['--matrix', 'ablations/smoke.yaml', '--dry-run'], standalone_mode=False)"
-    )
+    options = ["--matrix", str(write(tmp_path, store.text)), "--dry-run", "--seeds", "3", "--tracking-uri", store.uri]
+    dry = f"from runners.ablate import app; app({options}, standalone_mode=False)"
     # What the seeds can detect takes special functions, of scipy's parts the one that loads in a tenth of a second.
     loaded = loaded_modules(dry)
     assert not (heavy - {"scipy"} | {"scipy.stats"}) & loaded

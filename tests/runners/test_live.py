@@ -14,7 +14,8 @@ from rich.console import Console
 from scipy import stats
 from typer.testing import CliRunner, Result
 
-from ablations.record import Kind, Metric, Outcome, Plan, PlannedCell, Predictions, RunRecord
+from ablations.record import Kind, Metric, Outcome, Plan, PlannedCell, RunRecord
+from ablations.results import Predictions
 from ablations.study import load
 from model.config import RunConfig
 from runners import ledger, live, planner, watch

@@ -6,6 +6,7 @@ About 1,500 inputs are made from valid ones: matrices, data files, archives of s
 import contextlib
 import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from typer.testing import CliRunner
 
 from ablations.study import load
 from analysis import across, report, verify
+from model.config import RunConfig
 from model.data.__main__ import app as data
-from runners import ablate, train
+from runners import ablate, probe, train
 from runners.store.__main__ import app as upkeep
 from tests.malformed import DAMAGE, Damage, archives, damage, damaged, documents, examples, texts
 from tests.model.pickles import joyful_bytes, joyful_dialogues, mmgcn_tuple, python2_bytes
@@ -72,6 +74,18 @@ def accepted(app: typer.Typer, arguments: list[str], folder: Path) -> bool:
     assert contents(folder) == before
     event("accepted" if result.exit_code == 0 else "refused")
     return result.exit_code == 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_probe() -> Iterator[None]:
+    """What is accepted is not trained: that is of no use here, and some of it is large."""
+
+    def refuse(config: RunConfig, data_digest: str, runs: int, share: float) -> float:
+        raise ValueError("not here")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "probe", refuse)
+        yield
 
 
 def dry_run(folder: Path, matrix: bytes, *more: str) -> bool:

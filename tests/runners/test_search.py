@@ -14,7 +14,8 @@ from mlflow.entities import Run
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from ablations.record import Kind, Outcome, Plan, Predictions, RunRecord, Tag
+from ablations.record import Kind, Outcome, Plan, RunRecord, Tag
+from ablations.results import Predictions
 from ablations.study import Study, load
 from model.training import Trainer
 from runners import ablate, ledger, planner, search

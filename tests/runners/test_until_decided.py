@@ -12,7 +12,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ablations import sequential
-from ablations.record import Outcome, Predictions, RunRecord, Stopping
+from ablations.record import Outcome, RunRecord, Stopping
+from ablations.results import Predictions
 from ablations.study import load
 from analysis.decisions import decisions_table, looks
 from analysis.figures import decisions
