@@ -32,7 +32,7 @@ ui: .venv/installed            ## MLflow UI on the results database
 		--backend-store-uri sqlite:///mlruns/mlflow.db --artifacts-destination mlruns/artifacts
 
 docs: .venv/installed          ## the documentation as a site that works from files
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
 test: .venv/installed          ## lint, types, import contracts, tests

@@ -71,6 +71,6 @@ search: {method: bayesian, trials: 20, seeds: [100, 101]}
 factors:
   loss.encoder_weight: {low: 0.001, high: 1, log: true}
   loss.contrastive.weight: [0, 0.1, 0.2, 0.5]
-seeds: {min: 5, max: 20, until: decided}
+seeds: 5
 """,
 }
