@@ -184,9 +184,7 @@ class Loads(HTMLParser):
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    unreachable = "http://127.0.0.1:9"
-    words = ["env", f"http_proxy={unreachable}", f"https_proxy={unreachable}", "NO_MKDOCS_2_WARNING=1"]
-    command(ROOT, *words, sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder))
+    documentation.build_site(folder)
     return folder
 
 
