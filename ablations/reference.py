@@ -129,8 +129,8 @@ def _type(schema: Schema, known: Mapping[str, Schema]) -> str:
     if "$ref" in schema or schema.get("type") == "object":
         return "mapping" + (f" to {_type(of, known)}" if (of := _values(schema)) else "")
     if schema.get("type") == "array":
-        of = _type(schema.get("items", {}), known)
-        return f"list of {of}" if of else "list"
+        items = _type(schema.get("items", {}), known)
+        return f"list of {items}" if items else "list"
     bounds = " and ".join(f"{sign} {schema[key]:,}" for key, sign in BOUNDS.items() if key in schema)
     return f"{schema.get('type', '')} {bounds}".strip()
 

@@ -77,6 +77,16 @@ def blocks(page: Path) -> Iterator[Block]:
         yield Block(language, title[1] if title else "", found[2], f"{page}:{line}")
 
 
+def bare(line: str) -> str:
+    """Without its comment."""
+    return line.partition("  #")[0].strip()
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's shell blocks."""
+    return [bare(line) for block in blocks(page) if block.language == "sh" for line in block.text.splitlines()]
+
+
 def copy_of_the_project(folder: Path) -> None:
     """The files under version control, and those that are new."""
     listed = subprocess.run(

@@ -13,7 +13,7 @@ import pytest
 
 from ablations.study import load
 from tests import documentation
-from tests.documentation import ROOT, Block, blocks, command, pages
+from tests.documentation import ROOT, Block, bare, blocks, command, commands, pages
 from tests.runners.conftest import run
 
 pytestmark = pytest.mark.xdist_group("docs")
@@ -41,16 +41,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(folder, STUDY.format(name=name, seed=seed, seeds=1 if seed else 2), uri)
     (folder / "tiny.yaml").unlink()
     return folder
-
-
-def bare(line: str) -> str:
-    """Without its comment."""
-    return line.partition("  #")[0].strip()
-
-
-def commands(page: Path) -> list[str]:
-    """The lines of a page's shell blocks."""
-    return [bare(line) for block in blocks(page) if block.language == "sh" for line in block.text.splitlines()]
 
 
 def not_done_before(page: Path) -> list[Block]:
