@@ -8,7 +8,7 @@ PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: ablate studies report ui test test-slow torture benchmark gpu-check clean
+.PHONY: ablate studies report ui docs test test-slow torture benchmark gpu-check clean
 
 ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
@@ -32,6 +32,10 @@ ui: .venv/installed            ## MLflow UI on the results database
 	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri sqlite:///mlruns/mlflow.db --artifacts-destination mlruns/artifacts
+
+docs: .venv/installed          ## the documentation as a site that works from files
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 test: .venv/installed          ## lint, types, import contracts, tests
 	$(BIN)/ruff check .

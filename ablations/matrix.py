@@ -20,9 +20,9 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
 class UntilDecided(Config):
     """From ``min`` to ``max`` seeds a cell: more of them only for contrasts that are not decided."""
 
-    min: Annotated[int, Field(ge=2)]
-    max: Annotated[int, Field(gt=0, le=MOST_SEEDS)]
-    until: Literal["decided"]
+    min: Annotated[int, Field(ge=2, description="seeds before the first look")]
+    max: Annotated[int, Field(gt=0, le=MOST_SEEDS, description="seeds at most")]
+    until: Annotated[Literal["decided"], Field(description="the rule")]
 
     @model_validator(mode="after")
     def _is_a_range(self) -> "UntilDecided":
@@ -38,9 +38,11 @@ class MetricConfig(Config):
     task one of its own metrics, by default the first.
     """
 
-    name: str = "test/weighted_f1"
-    direction: Literal["max", "min"] = "max"
-    sesoi: PositiveFloat | None = None
+    name: Annotated[str, Field(description="what is compared, at the epoch chosen on dev")] = "test/weighted_f1"
+    direction: Annotated[Literal["max", "min"], Field(description="which end is better")] = "max"
+    sesoi: Annotated[
+        PositiveFloat | None, Field(description="smallest difference that matters, in units of the metric")
+    ] = None
 
     def metric(self) -> Metric:
         """As the plan keeps it."""
@@ -50,9 +52,9 @@ class MetricConfig(Config):
 class Range(Config):
     """A setting of a search that may be any number from ``low`` to ``high``, searched on a logarithm if ``log``."""
 
-    low: float
-    high: float
-    log: bool = False
+    low: Annotated[float, Field(description="smallest value")]
+    high: Annotated[float, Field(description="largest value")]
+    log: Annotated[bool, Field(description="search on a logarithmic scale")] = False
 
     @model_validator(mode="after")
     def _is_a_range(self) -> "Range":
@@ -70,10 +72,12 @@ class SearchConfig(Config):
     proposed by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) from the results so far.
     """
 
-    method: Literal["grid", "bayesian"]
-    trials: Annotated[int, Field(ge=2, le=MOST_CELLS)] | None = None
-    metric: str = "dev/weighted_f1"
-    seeds: Seeds
+    method: Annotated[Literal["grid", "bayesian"], Field(description="how trials are chosen")]
+    trials: Annotated[Annotated[int, Field(ge=2, le=MOST_CELLS)] | None, Field(description="how many, of bayesian")] = (
+        None
+    )
+    metric: Annotated[str, Field(description="what trials are scored by")] = "dev/weighted_f1"
+    seeds: Annotated[Seeds, Field(description="of each trial; others than the study's")]
 
     @model_validator(mode="after")
     def _method_has_its_part(self) -> "SearchConfig":
@@ -125,19 +129,26 @@ class Matrix(Config):
     matrix, whose keys count where this one has none (``ablations.includes``).
     """
 
-    study: Annotated[str, Field(pattern=f"^{STUDY_NAME.pattern}$")]
-    task: Annotated[str, Field(pattern=TASK)] = ""
-    base: dict[str, Any] = Field(default_factory=dict)
-    baseline: str | dict[str, Level] = "base"
-    metric: MetricConfig = MetricConfig()
-    design: Designs = (Grid(),)
-    search: SearchConfig | None = None
-    factors: dict[str, Factor] = Field(default_factory=dict)
-    tied: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
-    parts: Parts = ()
-    cells: dict[str, dict[str, Level]] = Field(default_factory=dict)
-    exclude: tuple[Annotated[dict[str, Level], Field(min_length=1)], ...] = ()
-    seeds: SeedsConfig
+    study: Annotated[str, Field(pattern=f"^{STUDY_NAME.pattern}$", description="name: small letters, digits, _ and -")]
+    task: Annotated[str, Field(pattern=TASK, description="`package.module:Class` of a model of your own")] = ""
+    base: dict[str, Any] = Field(default_factory=dict, description="differences to the defaults")
+    baseline: Annotated[
+        str | dict[str, Level],
+        Field(description="`base`, a name of `cells`, or dotted settings; what all is compared with"),
+    ] = "base"
+    metric: Annotated[MetricConfig, Field(description="what is compared")] = MetricConfig()
+    design: Annotated[Designs, Field(description="which cells there are: a design or a list of them")] = (Grid(),)
+    search: Annotated[SearchConfig | None, Field(description="how the winner is found, of design search")] = None
+    factors: dict[str, Factor] = Field(default_factory=dict, description="dotted settings and their levels")
+    tied: Annotated[
+        tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...], Field(description="factors that change together")
+    ] = ()
+    parts: Annotated[Parts, Field(description="what is switched off, by name or by dotted settings")] = ()
+    cells: dict[str, dict[str, Level]] = Field(default_factory=dict, description="written out, of design cells")
+    exclude: Annotated[
+        tuple[Annotated[dict[str, Level], Field(min_length=1)], ...], Field(description="cells that are left out")
+    ] = ()
+    seeds: Annotated[SeedsConfig, Field(description="a number, a list, or a rule that adds them until all is decided")]
 
     @model_validator(mode="after")
     def _designs_have_their_parts(self) -> "Matrix":

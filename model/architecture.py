@@ -10,15 +10,15 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from model.base import Config
 
-Dropout = Annotated[float, Field(ge=0, lt=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="part of the units that is dropped")]
 
 
 class FusionSizes(Config):
     """Width of the projections that attend (P), of the hidden layers (F) and of each of the two latents (L)."""
 
-    projection: PositiveInt = 32
-    hidden: PositiveInt = 64
-    latent: PositiveInt = 32
+    projection: Annotated[PositiveInt, Field(description="width of the projections that attend")] = 32
+    hidden: Annotated[PositiveInt, Field(description="width of the hidden layers")] = 64
+    latent: Annotated[PositiveInt, Field(description="width of each of the two latents")] = 32
 
 
 class AutoFusion(FusionSizes):
@@ -44,17 +44,17 @@ class Transformer(Config):
     """Transformer encoder over the utterances of a dialogue; its width is that of the fusion (2 L)."""
 
     kind: Literal["transformer"] = "transformer"
-    layers: PositiveInt = 1
-    heads: PositiveInt = 4
-    feed_forward: PositiveInt = 128
+    layers: Annotated[PositiveInt, Field(description="number of layers")] = 1
+    heads: Annotated[PositiveInt, Field(description="heads of the attention; they divide 2 fusion.latent")] = 4
+    feed_forward: Annotated[PositiveInt, Field(description="width of the feed-forward layers")] = 128
     dropout: Dropout = 0.3
 
 
 class RecurrentSizes(Config):
     """Bidirectional over the utterances of a dialogue; ``hidden`` in each direction, dropout between layers."""
 
-    layers: PositiveInt = 2
-    hidden: PositiveInt = 32
+    layers: Annotated[PositiveInt, Field(description="number of layers")] = 2
+    hidden: Annotated[PositiveInt, Field(description="width of each direction")] = 32
     dropout: Dropout = 0.3
 
 
@@ -82,10 +82,10 @@ Context = Transformer | LSTM | GRU | NoContext
 class Graph(Config):
     """Window of neighbours, width of the relational convolution (H) and heads (K) of the transformer convolution."""
 
-    past: NonNegativeInt = 2
-    future: NonNegativeInt = 2
-    hidden: PositiveInt = 32
-    heads: PositiveInt = 4
+    past: Annotated[NonNegativeInt, Field(description="utterances before that are neighbours")] = 2
+    future: Annotated[NonNegativeInt, Field(description="utterances after that are neighbours")] = 2
+    hidden: Annotated[PositiveInt, Field(description="width of the relational convolution")] = 32
+    heads: Annotated[PositiveInt, Field(description="heads of the transformer convolution")] = 4
 
 
 class Architecture(Config):
@@ -94,7 +94,7 @@ class Architecture(Config):
     fusion: Annotated[Fusion, Field(discriminator="kind")] = AutoFusion()
     context: Annotated[Context, Field(discriminator="kind")] = Transformer()
     graph: Graph = Graph()
-    dropout: Dropout = 0.3
+    dropout: Annotated[Dropout, Field(description="of the classifier")] = 0.3
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "Architecture":

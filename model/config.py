@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from model import parts
 from model.architecture import Architecture
@@ -21,7 +23,10 @@ BATCHED = ("transformer", "none")  # kinds of context
 class Training(Optimisation):
     """Steps over whole dialogues; the epoch is chosen on dev by ``select``."""
 
-    select: Literal["weighted_f1", "macro_f1", "accuracy", "micro_f1", "average_precision"] = "weighted_f1"
+    select: Annotated[
+        Literal["weighted_f1", "macro_f1", "accuracy", "micro_f1", "average_precision"],
+        Field(description="metric on dev by which the epoch is chosen"),
+    ] = "weighted_f1"
 
 
 class RunConfig(Configuration):

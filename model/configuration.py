@@ -31,16 +31,16 @@ class Optimisation(Config):
     A subclass adds ``select``, the metric by which the epoch is chosen on dev.
     """
 
-    epochs: PositiveInt = 12
+    epochs: Annotated[PositiveInt, Field(description="passes over the train split")] = 12
     batch_size: Annotated[PositiveInt, Field(description="dialogues a step")] = 8
-    learning_rate: Annotated[PositiveFloat, Field(title="lr")] = 3e-3
+    learning_rate: Annotated[PositiveFloat, Field(title="lr", description="of the optimiser")] = 3e-3
     optimiser: Optimiser = AdamW()
     schedule: Schedule = Constant()
     gradient_clip: Annotated[PositiveFloat, Field(description="largest norm of the gradient")] = 5.0
     monitor_every: Annotated[
         NonNegativeInt, Field(description="steps between measurements of the terms' gradients; 0 for none")
     ] = 20
-    precision: Precision = "fp32"
+    precision: Annotated[Precision, Field(description="of the numbers: see `model.precision`")] = "fp32"
 
     if TYPE_CHECKING:
 

@@ -10,6 +10,9 @@ from model.base import Config
 # out of the noise, and two ways to add the same numbers soon give two networks. Scores do not change with it.
 EPSILON = 1e-5
 
+Decay = Annotated[NonNegativeFloat, Field(description="weight decay")]
+Epsilon = Annotated[PositiveFloat, Field(description="added to the root of the second moment")]
+
 
 class _Optimiser(Config):
     name: ClassVar[str]
@@ -24,8 +27,8 @@ class AdamW(_Optimiser):
 
     name: ClassVar[str] = "AdamW"
     kind: Literal["adamw"] = "adamw"
-    weight_decay: NonNegativeFloat = 1e-2
-    eps: PositiveFloat = EPSILON
+    weight_decay: Decay = 1e-2
+    eps: Epsilon = EPSILON
 
 
 class Adam(_Optimiser):
@@ -33,8 +36,8 @@ class Adam(_Optimiser):
 
     name: ClassVar[str] = "Adam"
     kind: Literal["adam"] = "adam"
-    weight_decay: NonNegativeFloat = 0.0
-    eps: PositiveFloat = EPSILON
+    weight_decay: Decay = 0.0
+    eps: Epsilon = EPSILON
 
 
 class SGD(_Optimiser):
@@ -42,8 +45,8 @@ class SGD(_Optimiser):
 
     name: ClassVar[str] = "SGD"
     kind: Literal["sgd"] = "sgd"
-    weight_decay: NonNegativeFloat = 0.0
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Decay = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1, description="part of the last step that is kept")] = 0.9
 
 
 Optimiser = Annotated[AdamW | Adam | SGD, Field(discriminator="kind")]

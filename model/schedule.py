@@ -11,7 +11,7 @@ from model.base import Config
 class _Schedule(Config):
     """Rises in proportion to the steps during ``warmup``, a part of the run; then ``after`` says."""
 
-    warmup: Annotated[float, Field(ge=0, lt=1, description="part of the steps")] = 0.0
+    warmup: Annotated[float, Field(ge=0, lt=1, description="part of the steps in which it rises")] = 0.0
 
     def factor(self, step: int, steps: int) -> float:
         """Of a step, counted from 0, in a run of so many steps; in (0, 1]."""

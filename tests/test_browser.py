@@ -1,4 +1,4 @@
-"""The page and MLflow's UI in a real browser: they work, and ask nothing of the network.
+"""The page, the documentation and MLflow's UI in a real browser: they work, and ask nothing of the network.
 
 Needs a Chromium: one on the path, or its file in the environment variable CHROMIUM.
 """
@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from analysis import report
 from analysis.runs import Store as Reader
+from tests.documentation import build_site
 from tests.runners.conftest import Store, run
 
 if TYPE_CHECKING:
@@ -184,6 +185,18 @@ def test_without_scripts_everything_is_there(browser: "Browser", html: Path) -> 
         assert page.locator("table.sortable thead th").first.inner_text() == "cell"
         assert "95 % interval" in str(page.locator("table.heat a").first.get_attribute("title"))
         assert not page.locator("#ui-field").is_visible()
+
+
+def test_the_documentation_is_read_and_searched_without_a_server(browser: "Browser", tmp_path: Path) -> None:
+    build_site(tmp_path)
+    tab = Tab(browser.new_page(viewport={"width": 1280, "height": 800}))
+    tab.page.goto((tmp_path / "index.html").as_uri())
+    tab.page.get_by_role("link", name="Statistics").first.click()
+    tab.page.get_by_role("textbox", name="Search").press_sequentially("moderated variances")
+    tab.page.locator(".md-search-result__item").first.wait_for(timeout=PATIENCE)
+    tab.page.close()
+    assert tab.errors == []
+    assert tab.outside() == []
 
 
 @pytest.fixture(scope="module")

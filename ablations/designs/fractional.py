@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ablations.designs.space import Change, Draft, Space
 from model.base import Config
@@ -18,8 +20,8 @@ class Fractional(Config):
     needs: ClassVar[tuple[str, ...]] = ("factors",)
 
     kind: Literal["fractional"] = "fractional"
-    resolution: Literal[3, 4, 5] = 4
-    factors: tuple[str, ...] = ()
+    resolution: Annotated[Literal[3, 4, 5], Field(description="what stays unmixed")] = 4
+    factors: Annotated[tuple[str, ...], Field(description="dotted paths; all factors if none is named")] = ()
 
     def drafts(self, space: Space) -> Iterator[Draft]:
         """In the order of Yates; the baseline first.

@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ablations.designs.space import Change, Draft, Space
 from model.base import Config
@@ -17,7 +19,7 @@ class Grid(Config):
     needs: ClassVar[tuple[str, ...]] = ("factors",)
 
     kind: Literal["grid"] = "grid"
-    factors: tuple[str, ...] = ()
+    factors: Annotated[tuple[str, ...], Field(description="dotted paths; all factors if none is named")] = ()
 
     def drafts(self, space: Space) -> Iterator[Draft]:
         """The last factor varies fastest."""

@@ -1,7 +1,9 @@
 """One factor at a time."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ablations.designs.space import Draft, Space
 from model.base import Config
@@ -16,7 +18,7 @@ class OneAtATime(Config):
     needs: ClassVar[tuple[str, ...]] = ("factors",)
 
     kind: Literal["one_at_a_time"] = "one_at_a_time"
-    factors: tuple[str, ...] = ()
+    factors: Annotated[tuple[str, ...], Field(description="dotted paths; all factors if none is named")] = ()
 
     def drafts(self, space: Space) -> Iterator[Draft]:
         """The baseline first, then factor by factor."""

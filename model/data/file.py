@@ -4,7 +4,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from model.base import Config, DataError
 from model.data.dataset import Dataset
@@ -26,7 +26,7 @@ def is_there(path: Path) -> bool:
 class DataFile(Config):
     """A data set in one file."""
 
-    path: Annotated[str, AfterValidator(_absolute)]
+    path: Annotated[str, AfterValidator(_absolute), Field(description="the file")]
 
     @abstractmethod
     def load(self) -> Dataset:

@@ -28,8 +28,13 @@ class JoyfulPickle(DataFile):
     """
 
     kind: Literal["joyful_pickle"] = "joyful_pickle"
-    features: Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(distinct)]
-    label_names: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    features: Annotated[
+        tuple[Modality, ...], Field(min_length=1, description="modalities to read"), AfterValidator(distinct)
+    ]
+    label_names: Annotated[
+        Annotated[tuple[str, ...], Field(min_length=1)] | None,
+        Field(description="names of the classes, of a set other than IEMOCAP and MELD"),
+    ] = None
 
     def load(self) -> Dataset:
         """Read and check the file.

@@ -24,8 +24,10 @@ class Npz(DataFile):
     """
 
     kind: Literal["npz"] = "npz"
-    features: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(distinct)]
-    split: str = "split"
+    features: Annotated[
+        tuple[str, ...], Field(min_length=1, description="names of the modalities' arrays"), AfterValidator(distinct)
+    ]
+    split: Annotated[str, Field(description="name of the array of the split")] = "split"
 
     def load(self) -> Dataset:
         """Read and check the file.

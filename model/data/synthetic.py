@@ -17,7 +17,9 @@ AROUSAL = np.array([-0.1, 0.3, 0.9, -0.8, 0.1, 0.9])
 STAY, CATCH, BLEND = 0.55, 0.15, 0.5
 
 Modality = Literal["audio", "text", "visual"]
-Features = Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(distinct)]
+Features = Annotated[
+    tuple[Modality, ...], Field(min_length=1, description="modalities, any of the three"), AfterValidator(distinct)
+]
 
 
 class Synthetic(Config):
@@ -44,10 +46,10 @@ class Synthetic(Config):
 
     kind: Literal["synthetic"] = "synthetic"
     features: Features = ("audio", "text", "visual")
-    multi_label: bool = False
-    dialogues: Annotated[int, Field(ge=3, le=100_000)] = 120
-    signal: PositiveFloat = 0.8
-    seed: NonNegativeInt = 0
+    multi_label: Annotated[bool, Field(description="any number of labels an utterance")] = False
+    dialogues: Annotated[int, Field(ge=3, le=100_000, description="number of dialogues")] = 120
+    signal: Annotated[PositiveFloat, Field(description="scale of the emotion against the noise")] = 0.8
+    seed: Annotated[NonNegativeInt, Field(description="draws the data set; it is no training seed")] = 0
 
     def identity(self) -> dict[str, Any]:
         """What identifies the data in a cell."""

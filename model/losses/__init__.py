@@ -53,14 +53,16 @@ class Losses(Config):
     """Kinds and weights of the terms; ``encoder_weight`` is that of all terms of the fusion encoder."""
 
     classification: ClassificationLoss = NLL()
-    class_weight: ClassWeight = "none"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weight: Annotated[ClassWeight, Field(description="by counts in train, or one for each class")] = "none"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="part of the target spread over all classes")] = 0.0
     reconstruction: ReconstructionLoss = MSE()
     modality_weight: ModalityWeight = Field(default_factory=dict)
-    encoder_weight: Annotated[NonNegativeFloat, Field(title="enc")] = 0.05
-    gate_weight: Annotated[NonNegativeFloat, Field(title="gate")] = 0.01
+    encoder_weight: Annotated[NonNegativeFloat, Field(title="enc", description="of all terms of the fusion")] = 0.05
+    gate_weight: Annotated[NonNegativeFloat, Field(title="gate", description="of the gates among them")] = 0.01
     contrastive: ContrastiveLoss = InfoNCE()
-    normalisation: Annotated[Literal["none", "log", "minmax"], Field(title="norm")] = "none"
+    normalisation: Annotated[
+        Literal["none", "log", "minmax"], Field(title="norm", description="of the terms, before they are weighted")
+    ] = "none"
     weighting: Weighting = Fixed()
 
     def weights(self, gated: bool) -> dict[str, float]:

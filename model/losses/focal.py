@@ -1,8 +1,8 @@
 """Focal loss of one class."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from model.losses.classification import Classification
 
@@ -17,8 +17,8 @@ class Focal(Classification):
     multi_label: ClassVar[bool] = False
 
     kind: Literal["focal"] = "focal"
-    alpha: PositiveFloat = 1.0
-    gamma: NonNegativeFloat = 2.0
+    alpha: Annotated[PositiveFloat, Field(description="factor of the whole loss")] = 1.0
+    gamma: Annotated[NonNegativeFloat, Field(description="how much less easy utterances count; 0 is nll")] = 2.0
 
     @property
     def coefficients(self) -> tuple[float, float]:

@@ -17,8 +17,8 @@ class FocalBCE(Classification):
     multi_label: ClassVar[bool] = True
 
     kind: Literal["focal_bce"] = "focal_bce"
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    gamma: NonNegativeFloat = 2.0
+    alpha: Annotated[float, Field(gt=0, lt=1, description="weight of a label that is there, against 1 - alpha")] = 0.5
+    gamma: Annotated[NonNegativeFloat, Field(description="how much less easy labels count")] = 2.0
 
     @property
     def coefficients(self) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Huber loss of a reconstruction."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from model.losses.reconstruction import Reconstructive
 
@@ -15,7 +15,7 @@ class Huber(Reconstructive):
     """
 
     kind: Literal["huber"] = "huber"
-    delta: PositiveFloat = 1.0
+    delta: Annotated[PositiveFloat, Field(description="error from which it is linear")] = 1.0
 
     @property
     def coefficients(self) -> tuple[float, float]:

@@ -30,11 +30,11 @@ class InfoNCE(Config):
     """
 
     kind: Literal["infonce"] = "infonce"
-    weight: Annotated[NonNegativeFloat, Field(title="cl")] = 0.2
-    temperature: PositiveFloat = 0.2
-    exclude_self: bool = True
-    feature_mask: Probability = 0.25
-    edge_perturbation: Probability = 0.1
+    weight: Annotated[NonNegativeFloat, Field(title="cl", description="of the term in the total; 0 is off")] = 0.2
+    temperature: Annotated[PositiveFloat, Field(description="divides the similarities")] = 0.2
+    exclude_self: Annotated[bool, Field(description="no node is its own negative")] = True
+    feature_mask: Annotated[Probability, Field(description="probability that a view loses a feature of a node")] = 0.25
+    edge_perturbation: Annotated[Probability, Field(description="probability that a view redirects an edge")] = 0.1
 
     def __call__(self, u: Tensor, v: Tensor) -> Tensor:
         """Loss of each node.

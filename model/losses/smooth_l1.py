@@ -1,8 +1,8 @@
 """Smooth L1 loss of a reconstruction."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from model.losses.reconstruction import Reconstructive
 
@@ -14,7 +14,7 @@ class SmoothL1(Reconstructive):
     """
 
     kind: Literal["smooth_l1"] = "smooth_l1"
-    beta: PositiveFloat = 1.0
+    beta: Annotated[PositiveFloat, Field(description="error from which it is linear")] = 1.0
 
     @property
     def coefficients(self) -> tuple[float, float]:

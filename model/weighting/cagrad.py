@@ -1,8 +1,8 @@
 """Conflict-averse gradient descent."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat
+from pydantic import Field, NonNegativeFloat
 
 from model.weighting.aggregated import Aggregation, Rule
 
@@ -18,7 +18,7 @@ class CAGrad(Aggregation):
     averages: ClassVar[bool] = True
 
     kind: Literal["cagrad"] = "cagrad"
-    c: NonNegativeFloat = 0.4
+    c: Annotated[NonNegativeFloat, Field(description="radius around the mean gradient, in parts of its norm")] = 0.4
 
     def rule(self) -> Rule:
         """See ``Aggregation``."""

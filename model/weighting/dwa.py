@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from model.weighting.base import Strategy, WeightingConfig
 
@@ -25,7 +25,7 @@ class DWA(WeightingConfig):
     packable: ClassVar[bool] = True
 
     kind: Literal["dwa"] = "dwa"
-    temperature: PositiveFloat = 2.0
+    temperature: Annotated[PositiveFloat, Field(description="T: the larger, the more equal the weights")] = 2.0
 
     def start(self, base: Tensor) -> Strategy:
         """See ``WeightingConfig``."""

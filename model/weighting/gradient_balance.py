@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from model.weighting.base import Step, Strategy, WeightingConfig
 
@@ -28,7 +28,7 @@ class GradientBalance(WeightingConfig):
     packable: ClassVar[bool] = True
 
     kind: Literal["gradient_balance"] = "gradient_balance"
-    every: PositiveInt = 5
+    every: Annotated[PositiveInt, Field(description="steps between measurements of the gradients")] = 5
 
     def start(self, base: Tensor) -> Strategy:
         """See ``WeightingConfig``."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from model.weighting.base import Step, Strategy, WeightingConfig
 
@@ -30,8 +30,8 @@ class GradNorm(WeightingConfig):
     packable: ClassVar[bool] = True
 
     kind: Literal["gradnorm"] = "gradnorm"
-    alpha: NonNegativeFloat = 1.5
-    learning_rate: PositiveFloat = 0.025
+    alpha: Annotated[NonNegativeFloat, Field(description="how strongly a term that lags is favoured")] = 1.5
+    learning_rate: Annotated[PositiveFloat, Field(description="of the weights")] = 0.025
 
     def start(self, base: Tensor) -> Strategy:
         """See ``WeightingConfig``."""

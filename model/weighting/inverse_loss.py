@@ -28,9 +28,9 @@ class InverseLoss(WeightingConfig):
     packable: ClassVar[bool] = True
 
     kind: Literal["inverse_loss"] = "inverse_loss"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    window: PositiveInt = 10
-    renormalise: bool = True
+    momentum: Annotated[float, Field(ge=0, lt=1, description="part of the last weights that is kept")] = 0.9
+    window: Annotated[PositiveInt, Field(description="epochs of which the mean loss is taken")] = 10
+    renormalise: Annotated[bool, Field(description="keep the sum of the weights")] = True
 
     def start(self, base: Tensor) -> Strategy:
         """See ``WeightingConfig``."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 
 from model.weighting.base import Step, Strategy, WeightingConfig
 
@@ -27,7 +27,7 @@ class Uncertainty(WeightingConfig):
     packable: ClassVar[bool] = True
 
     kind: Literal["uncertainty"] = "uncertainty"
-    learning_rate: PositiveFloat = 0.01
+    learning_rate: Annotated[PositiveFloat, Field(description="of the uncertainties")] = 0.01
 
     def start(self, base: Tensor) -> Strategy:
         """See ``WeightingConfig``."""

@@ -22,8 +22,8 @@ from analysis.runs import StudyError, StudyRuns
 from analysis.side_by_side import pairs_table, side_by_side_table
 from analysis.statistics.ranks import critical_difference, friedman, nemenyi, ranks
 from tests.analysis.conftest import grid_plan, study
+from tests.documentation import commands
 from tests.runners.conftest import Store, run
-from tests.test_project import readme_commands
 
 # Critical values of the two-tailed Nemenyi test at .05 for 2 to 10 classifiers (Demsar 2006, table 5a).
 Q = [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164]
@@ -203,8 +203,8 @@ def across(made: Store, studies: str, out: Path) -> Result:
     return CliRunner().invoke(app, ["--studies", studies, "--out", str(out), "--tracking-uri", made.uri])
 
 
-def test_the_command_of_the_readme_writes_tables_diagram_and_manifest(several: Store, tmp_path: Path) -> None:
-    (command,) = (line for line in readme_commands() if line.startswith("python -m analysis.across"))
+def test_the_command_of_the_documentation_writes_tables_diagram_and_manifest(several: Store, tmp_path: Path) -> None:
+    (command,) = (line for line in commands(Path("docs/results.md")) if "analysis.across" in line)
     options = shlex.split(command)[3:]
     options[options.index("--out") + 1] = str(tmp_path / "out")
     result = CliRunner().invoke(app, [*options, "--tracking-uri", several.uri])
