@@ -31,6 +31,7 @@ case " $* " in
   *" --until-decided "*) more=(--dry-run) ;;
   *" runners.ablate "*/smoke.yaml*|*" runners.ablate "*/mine.yaml*) more=({SMALL}) ;;
   *" --dry-run "*|*" --help "*) more=() ;;
+  *" runners.ablate "*/wine.yaml*) more=(--executor inprocess --seeds 2) ;;
   *" runners.ablate "*) more=(--dry-run) ;;
   *" runners.train "*) more=({SMALL.partition(" ")[2].partition(" ")[2]}) ;;
   *) more=() ;;

@@ -64,7 +64,10 @@ def execute(block: Block, folder: Path) -> None:
         case "yaml":
             file = folder / (block.title or "ablations/block_of_the_page.yaml")
             file.write_text(documentation.as_matrix(block.text))
-            assert load(file).cells
+            if "\ntask:" in block.text:  # found from the folder alone
+                command(folder, "python", "-m", "runners.ablate", "--matrix", str(file), "--dry-run")
+            else:
+                assert load(file).cells
         case "python" if block.title:
             documentation.put(folder / block.title, block.text)
         case "python":
