@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ablations.record import Metric
+from ablations.words import BASELINE_NAME
 from analysis.runs import StudyError, StudyRuns
 from analysis.statistics.intervals import means
 
@@ -38,9 +39,11 @@ def blocks(studies: Sequence[StudyRuns]) -> Blocks:
     """Put the data sets side by side. Cells are matched by name, or by the levels of the factors that are not data.
 
     Raises:
-        StudyError: there are not two data sets, two cells and one metric in common; the message lists what there is.
+        StudyError: there are not two data sets, two cells, one metric and one baseline in common; the message lists
+            what there is.
     """
     metric = _one_metric(studies)
+    _require_one_baseline(studies)
     parts = pd.concat([_of_study(study, several=len(studies) > 1) for study in studies], ignore_index=True)
     _require_data_sets(parts, studies)
     rows = [
@@ -65,6 +68,23 @@ def _one_metric(studies: Sequence[StudyRuns]) -> Metric:
         listed = "\n".join(f"  {study}: {metric}" for study, metric in metrics.items())
         raise StudyError(f"the studies are not compared on one metric:\n{listed}")
     return studies[0].plan.metric
+
+
+def _require_one_baseline(studies: Sequence[StudyRuns]) -> None:
+    """Cells named by what differs from their study's baseline are matched: the baselines have the same levels."""
+    levels: dict[str, dict[str, str]] = {}
+    for study in studies:
+        baseline = next(cell for cell in study.plan.cells if cell.cell_id == study.plan.baseline)
+        if baseline.name == BASELINE_NAME:
+            for path, level in baseline.levels.items():
+                levels.setdefault(path, {})[study.plan.study] = level
+    for path, found in levels.items():
+        if len(set(found.values())) > 1:
+            listed = ", ".join(f"{level} in {study}" for study, level in found.items())
+            raise StudyError(
+                f"the studies have different baselines ({path}: {listed}), from which their cells are named; give them "
+                f"one baseline"
+            )
 
 
 def _of_study(study: StudyRuns, *, several: bool) -> pd.DataFrame:

@@ -86,8 +86,8 @@ def _browse(params: Iterable[str]) -> str:
     return (
         f'Filter with `tags."{Tag.KIND}" = "{Kind.CELL}"` first: the run of kind `{Kind.STUDY}` holds plan, matrix and '
         f"report, and trains nothing. Then *Group by* takes the mean of every metric over the seeds of a cell "
-        f"(tag `{Tag.NAME}`), or over the seeds and all other factors (the param of a factor); *Columns* shows the "
-        f"metrics, and the chart view draws the curves of the groups.\n\n"
+        f"(tag `{Tag.NAME}`), or over the seeds and all other factors (the param of a factor). Only runs that are "
+        f"loaded count, so *Load more* first. *Columns* shows the metrics; the chart view draws the curves.\n\n"
         f"| to filter or group by | values |\n|---|---|\n"
         f"| params `{SEED_PARAM}`{known} | as trained; the rest is in `config.yaml` of each run |\n"
         f"| tag `{Tag.NAME}` | the cell, named by what differs from the baseline |\n"

@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
+from ablations.record import Kind
 from analysis import report
 from analysis.runs import Store as Reader
+from runners import ledger
+from runners.store.__main__ import app as upkeep
 from tests.documentation import build_site
 from tests.runners.conftest import Store, run
 
@@ -241,6 +244,35 @@ def test_the_ui_shows_the_runs_of_a_study_and_asks_nothing_of_the_network(
     tab.page.close()
     assert tab.outside(LOOPBACK) == []
     assert [error for error in tab.errors if not any(known in error for known in OF_MLFLOW)] == []
+
+
+def test_the_runs_can_be_grouped_by_a_factor(browser: "Browser", store: Store, ui: str) -> None:
+    experiment = Reader(store.uri).studies["tiny"]
+    tab = Tab(browser.new_page(viewport={"width": 1600, "height": 1200}))
+    tab.page.goto(f"{ui}/#/experiments/{experiment}/runs?workflowType=machine_learning")
+    tab.page.get_by_text("baseline s0", exact=True).first.wait_for(timeout=PATIENCE)
+    tab.page.get_by_role("button", name="Group by").click()
+    tab.page.get_by_role("menuitemcheckbox", name="loss.classification").click()
+    for level in ("nll", "focal"):
+        group = tab.page.get_by_role("gridcell").filter(has_text=f"Group: {level}")
+        group.wait_for(timeout=PATIENCE)
+        assert group.inner_text().split()[-1] == "4"  # runs: two encoder weights, two seeds
+    tab.page.close()
+    assert tab.outside(LOOPBACK) == []
+
+
+def test_the_study_has_its_note_and_its_report_in_the_ui(browser: "Browser", store: Store, html: Path, ui: str) -> None:
+    published = ["publish", "--study", "tiny", str(html.parent), "--tracking-uri", store.uri]
+    assert CliRunner().invoke(upkeep, published).exit_code == 0
+    [study] = ledger.read(store.uri, "tiny").of(Kind.STUDY)
+    tab = Tab(browser.new_page(viewport={"width": 1600, "height": 1200}))
+    tab.page.goto(f"{ui}/#/experiments/{Reader(store.uri).studies['tiny']}/runs/{study.run_id}")
+    tab.page.get_by_text("4 cells x 2 seeds = 8 runs").first.wait_for(timeout=PATIENCE)
+    link = tab.page.get_by_role("link", name="report/report.html")
+    tab.page.goto(f"{ui}/{link.get_attribute('href')}")
+    tab.page.frame_locator("iframe").get_by_role("heading", name="Verdict", exact=True).wait_for(timeout=PATIENCE)
+    tab.page.close()
+    assert tab.outside(LOOPBACK) == []
 
 
 def test_a_link_of_the_page_opens_its_run_in_the_ui(browser: "Browser", html: Path, ui: str) -> None:

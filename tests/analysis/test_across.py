@@ -122,6 +122,17 @@ def test_cells_are_matched_by_name_and_what_is_not_shared_is_named() -> None:
     assert ranked["B"]["a=1 b=10 y"] == 1
 
 
+def test_cells_that_are_named_from_different_baselines_are_not_matched() -> None:
+    def named(name: str, baseline: str) -> StudyRuns:
+        made = data_set(name, {})
+        cells = tuple(replace(c, name="baseline" if c.cell_id == baseline else c.name) for c in made.plan.cells)
+        return study(replace(made.plan, cells=cells, baseline=baseline), {})
+
+    assert "baseline" in blocks([named("A", "c110x"), named("B", "c110x")]).means
+    with pytest.raises(StudyError, match=r"the studies have different baselines .*: 1 in A, 2 in B"):
+        blocks([named("A", "c110x"), named("B", "c210x")])
+
+
 def test_a_cell_without_a_result_on_one_data_set_is_left_out() -> None:
     holed = data_set("B", {})
     holed.frame.loc[holed.frame["cell"] == "c220y", holed.plan.metric.name] = float("nan")
