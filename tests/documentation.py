@@ -126,7 +126,8 @@ def environment(folder: Path) -> dict[str, str]:
     """As of a reader whose environment is active, in this folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "MLFLOW_TRACKING"))}
     path = [str(folder / ".tools"), str(Path(sys.executable).parent), kept.get("PATH", "")]
-    return {**kept, "PATH": os.pathsep.join(path), "PYTHONPATH": str(folder), "COLUMNS": "120"}
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # beside other tests, threads only wait
+    return {**kept, **one_thread, "PATH": os.pathsep.join(path), "PYTHONPATH": str(folder), "COLUMNS": "120"}
 
 
 def command(folder: Path, *words: str) -> str:
