@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ablations.record import Outcome, Plan
@@ -146,7 +147,7 @@ def effects_table(study: StudyRuns) -> Table:
     frame = study.frame.assign(score=study.score)
     factors = list(study.plan.factors.values())
     numbers = effects(frame, factors or ["cell"])
-    known = (numbers["df"] > 0) | ~numbers.index.str.contains(PAIR)
+    known = (numbers["df"] > 0) | ~np.array([PAIR in str(effect) for effect in numbers.index], dtype=bool)
     hidden = len(numbers) - int(known.sum())
     numbers = numbers[known]
     readable = pd.DataFrame(

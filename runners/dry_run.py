@@ -77,8 +77,10 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
     missing = {run.run_key for run in runs}
     done = plan.run_keys().keys() & known.done()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("cell", "id", "seeds"):
-        table.add_column(column, overflow="fold")
+    longest = max(len(cell.name) for cell in plan.cells)
+    table.add_column("cell", overflow="fold", min_width=min(longest, console.width // 2))  # before the id is folded
+    table.add_column("id", overflow="fold")
+    table.add_column("seeds", overflow="fold")
     for cell in plan.cells:
         keys = {seed: plan.run_key(cell, seed) for seed in plan.seeds}
         marks = " ".join(_mark(seed, key in missing) for seed, key in keys.items() if key in missing | done)

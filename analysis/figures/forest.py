@@ -1,4 +1,4 @@
-"""Differences to the baseline with their joint intervals, largest first."""
+"""Differences to the baseline with their joint intervals, the best first."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -18,12 +18,12 @@ def contrasts(numbers: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         plan: the study's.
 
     Returns:
-        By cell: ``name``, ``difference``, ``low``, ``high``, ``verdict``; of many the ``MOST`` furthest from 0.
+        By cell: ``name``, ``difference``, ``low``, ``high``, ``verdict``; of many the ``MOST`` at the two ends.
     """
     columns = {"difference": "difference", "difference_low": "low", "difference_high": "high"}
     drawn = numbers[["name", *columns, "verdict"]].rename(columns=columns).dropna(subset=["low"])
-    furthest = drawn["difference"].abs().sort_values(kind="stable").index[-MOST:]
-    return drawn.loc[furthest].sort_values("difference", ascending=plan.metric.direction == "max", kind="stable")
+    drawn = drawn.sort_values("difference", ascending=plan.metric.direction == "max", kind="stable")
+    return drawn if len(drawn) <= MOST else pd.concat([drawn.iloc[: MOST // 2], drawn.iloc[-(MOST // 2) :]])
 
 
 def draw(drawn: pd.DataFrame, plan: Plan, left_out: int) -> Figure:
@@ -45,7 +45,7 @@ def draw(drawn: pd.DataFrame, plan: Plan, left_out: int) -> Figure:
         )  # fmt: skip
     ax.set_yticks(range(len(drawn)), drawn["name"].to_list(), fontsize=6)
     ax.set_ylim(-0.8, len(drawn) - 0.2)
-    missing = f"; {left_out} nearer to 0 not shown" if left_out else ""
+    missing = f"; {left_out} between the best and the worst not shown" if left_out else ""
     ax.set_xlabel(f"difference of {plan.metric.name} to the baseline\njoint 95 % intervals{missing}", fontsize=7)
     figure.legend(loc="outside upper right", ncols=len(MARK), fontsize=7)
     return figure

@@ -103,7 +103,9 @@ def differences(plan: Plan, cells: Table) -> Intervals | None:
         for cell, row in drawn.iterrows()
     ]
     left_out = len(plan.cells) - 1 - len(drawn)
-    hidden = f" {left_out} cells nearer to 0, or without an interval, are not shown." if left_out else ""
+    hidden = (
+        f" {left_out} cells between the best and the worst, or without an interval, are not shown." if left_out else ""
+    )
     band = (axis.place(-sesoi), f"{200 * sesoi / (axis.high - axis.low):.2f}%") if sesoi else ("", "")
     inside = " Band: smaller than the smallest effect of interest." if sesoi else ""
     return Intervals(

@@ -8,6 +8,7 @@ from ablations.record import Outcome
 from ablations.words import reference
 from analysis.choice import FRESH
 from analysis.runs import NOT_NEEDED, StudyRuns
+from analysis.statistics.anova import PAIR
 from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
 
 VERDICTS = ("better", "worse", "equivalent", "undecided")
@@ -30,7 +31,7 @@ def summary(runs: StudyRuns, tables: Mapping[str, Table]) -> list[str]:
     sentences = [_runs(runs), _baseline(runs, cells)]
     if len(plan.cells) > 1:
         sentences += [_counts(cells), _best(runs, cells), _fresh(tables["choice"])]
-        sentences += [_factor(tables["effects"], list(plan.factors.values())), _sesoi(plan.metric.sesoi)]
+        sentences += [_factor(tables["effects"], plan.factors), _sesoi(plan.metric.sesoi)]
     return [sentence for sentence in [*sentences, holes_sentence(runs).strip()] if sentence]
 
 
@@ -84,7 +85,7 @@ def _fresh(choice: Table) -> str:
     return f"Chosen on dev and judged with fresh seeds: {_estimate(row, 'mean')}{compared if known else ''}."
 
 
-def _factor(effects: Table, factors: list[str]) -> str:
+def _factor(effects: Table, factors: Mapping[str, str]) -> str:
     known = effects.numbers["omega2"].dropna()
     if known.empty:
         return ""
@@ -93,7 +94,9 @@ def _factor(effects: Table, factors: list[str]) -> str:
     size = f"partial omega squared {number(row['omega2'])}, F = {number(row['F'], '.2f')}, p {_p(row['p'])}"
     if not factors:
         return f"The cells together: {size}."
-    return f"What matters most is {most}: {size}, range of means {number(row['range'])}."
+    paths = {short: path for path, short in factors.items()}
+    names = [f"{short} ({paths[short]})" if paths[short] != short else short for short in str(most).split(PAIR)]
+    return f"What matters most is {PAIR.join(names)}: {size}, range of means {number(row['range'])}."
 
 
 def _row(table: Table, label: object) -> pd.Series:
