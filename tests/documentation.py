@@ -1,11 +1,14 @@
 """The documentation as blocks of code, and a clean place to run them in."""
 
 import ast
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +39,8 @@ case " $* " in
   *" runners.train "*) more=({SMALL.partition(" ")[2].partition(" ")[2]}) ;;
   *) more=() ;;
 esac
-exec {sys.executable} "$@" "${{more[@]}}"
+[ "$2" = pytest ] && exec {sys.executable} "$@"  # asks what was imported before it
+exec {sys.executable} -I -S {Path(__file__).with_name("warm_python.py")} ask "$WARM_PYTHON" "$@" "${{more[@]}}"
 """
 # Figures take most of a report's time, and have tests of their own: here they are drawn, and their files are empty.
 UNDRAWN = """
@@ -137,6 +141,25 @@ def command(folder: Path, *words: str) -> str:
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def warm_python() -> Iterator[None]:
+    """Commands begin with what is slow to import: ``tests.warm_python``."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = Path(folder) / "socket"
+        words = [sys.executable, str(Path(__file__).with_name("warm_python.py")), "serve", str(address)]
+        server = subprocess.Popen(words, env=environment(ROOT) | {"PYTHONPATH": ""}, cwd=folder)
+        try:
+            while not address.exists():
+                assert server.poll() is None, "it ended"
+                time.sleep(0.1)
+            os.environ["WARM_PYTHON"] = str(address)
+            yield
+        finally:
+            os.environ.pop("WARM_PYTHON", None)
+            server.terminate()
+            server.wait(30)
 
 
 def build_site(folder: Path) -> None:

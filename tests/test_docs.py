@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -31,7 +32,7 @@ STUDIES = ("loss", "presets", "presets_mosi", "presets_meld")
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The project with a store of small studies, as most pages assume them."""
     folder = tmp_path_factory.mktemp("prepared")
     documentation.copy_of_the_project(folder)
@@ -40,7 +41,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(STUDIES):
         run(folder, STUDY.format(name=name, seed=seed, seeds=1 if seed else 2), uri)
     (folder / "tiny.yaml").unlink()
-    return folder
+    with documentation.warm_python():
+        yield folder
 
 
 def not_done_before(page: Path) -> list[Block]:
