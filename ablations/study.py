@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +14,14 @@ from ablations.cell import Cell, cell_id, short_name
 from ablations.checks import Checks
 from ablations.designs.grid import combinations
 from ablations.designs.space import Axis, Change, Draft, Space
-from ablations.matrix import MOST_CELLS, MOST_RUNS, TASK, Matrix, Range
+from ablations.matrix import MOST_CELLS, MOST_RUNS, Matrix, Range
 from ablations.overrides import OPTION, override
 from ablations.problems import MatrixError, message_of, nearest, path_of
 from ablations.record import RESERVED
 from ablations.resolution import Cells, Made, Resolver, equal_levels, has_level, unite
 from ablations.search import Search, ends
 from ablations.settings import Settings
-from model.base import InputError
+from ablations.task_defaults import task_defaults
 from model.configuration import Configuration
 
 MOST_SEEDS = 30  # of --until-decided
@@ -91,7 +90,7 @@ class _Reader:
             raise MatrixError(
                 f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
             )
-        given = value | self._of_task(value) | self._seeds(value.get("seeds"), seeds, until_decided)
+        given = value | task_defaults(self.source) | self._seeds(value.get("seeds"), seeds, until_decided)
         try:
             matrix = Matrix.model_validate_json(json.dumps(given))
         except ValidationError as error:
@@ -113,23 +112,6 @@ class _Reader:
             return Study(matrix, (baseline,), baseline, matrix.seed_list(), text, search)
         found, notes = self._cells(matrix)
         return Study(matrix, found, self._baseline(matrix, found), matrix.seed_list(), text, None, notes)
-
-    def _of_task(self, written: Mapping[str, Any]) -> dict[str, Any]:
-        """What a task makes of the matrix's defaults."""
-        task = written.get("task", "")
-        if not (isinstance(task, str) and re.fullmatch(TASK, task)):
-            return {}  # refused by the form of the matrix
-        try:
-            metrics = settings.kind(task).metrics()
-        except InputError as error:
-            raise MatrixError(f"{self.source.place('task')}: {error}") from error
-        first, direction = next(iter(metrics.items()))
-        given, search = written.get("metric", {}), written.get("search")
-        metric = {"name": f"test/{first}"} | given if isinstance(given, dict) else given
-        if isinstance(metric, dict) and "direction" not in metric:
-            metric["direction"] = metrics.get(str(metric["name"]).removeprefix("test/"), direction)
-        searched = {"search": {"metric": f"dev/{first}"} | search} if isinstance(search, dict) else {}
-        return {"metric": metric, **searched}
 
     def _seeds(self, written: Any, seeds: Sequence[int] | None, until_decided: bool) -> dict[str, Any]:
         """What the command line makes of the file's ``seeds``."""

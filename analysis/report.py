@@ -115,8 +115,7 @@ def write(
     require_folder(folder)
     _remove_last(folder)
     course = read(store, runs)
-    tables = [cells_table(runs), effects_table(runs)]
-    tables += [classes_table(runs)] if runs.classified else []
+    tables = [cells_table(runs), effects_table(runs), *([classes_table(runs)] if runs.classified else [])]
     tables += [choice_table(runs, trials), variance_table(store, runs)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
     tables += [margins_table(runs)] if runs.plan.factors else []

@@ -138,7 +138,7 @@ MISTAKES = {
     "design with another's part": ("seeds: 5", "seeds: 5\ncells: {a: {}}", "design 'grid' has no 'cells'"),
     "in the base": ("contrastive: {weight: 0.2}", "contrastive: {weihgt: 0.2}", "m.yaml: line 6: unknown key 'loss.contrastive.weihgt'; did you mean 'weight'?"),
     "between settings": ("base: {", "base: {model: {fusion: {latent: 33}}, ", "m.yaml: line 6: model: context.heads (4) must divide the fused width 2 * fusion.latent (66)"),
-    "not a mapping": (LOSS, "- 1", "m.yaml: line 1: a matrix is a mapping with the keys study, base,"),
+    "not a mapping": (LOSS, "- 1", "m.yaml: line 1: a matrix is a mapping with the keys study, task, base,"),
     "empty": (LOSS, "# nothing", "m.yaml: line 1: the file is empty"),
     "not yaml": ("study: loss", "study: [", "m.yaml: line 7: expected ',' or ']'"),
     "a tag": ("study: loss", "study: !!python/name:os.system", "m.yaml: line 5: the tag tag:yaml.org,2002:python/name:os.system is not allowed"),

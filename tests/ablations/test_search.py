@@ -104,7 +104,7 @@ MISTAKES = {
     "one trial": (METHOD, "method: bayesian, trials: 1", "m.yaml: line 10: search.trials: input should be greater than or equal to 2, got 1"),
     "unknown method": (METHOD, "method: random", "m.yaml: line 10: search.method: input should be 'grid' or 'bayesian', got 'random'"),
     "unknown key": (METHOD, "method: bayesian, trails: 30", "m.yaml: line 10: unknown key 'search.trails'; did you mean 'trials'?"),
-    "chosen on test": ("dev/weighted_f1", "test/weighted_f1", "m.yaml: line 10: search.metric: input should be 'dev/weighted_f1', 'dev/macro_f1' or 'dev/accuracy', got 'test/weighted_f1'"),
+    "chosen on test": ("dev/weighted_f1", "test/weighted_f1", "m.yaml: line 10: search.metric: no metric 'test/weighted_f1'; there are dev/weighted_f1, dev/macro_f1, dev/accuracy"),
     "no search seeds": (", seeds: [100, 101]", "", "m.yaml: line 10: the key 'search.seeds' is missing"),
     "a search seed twice": ("[100, 101]", "[100, 100]", "m.yaml: line 10: search: seeds: one stands twice in [100, 100]"),
     "a seed of both stages": ("[100, 101]", "[100, 4]", "m.yaml: line 10: search.seeds: 4 is also one of 'seeds', which must be fresh"),

@@ -193,10 +193,8 @@ def test_the_summary_says_what_the_tables_say(tmp_path: Path) -> None:
     assert f"{best['name']}, {best['mean']:.3f}: {best['difference']:+.3f} to the baseline, joint 95 %" in text
     assert f"interval {ends}, better." in text
     most = int(effects["omega2"].to_numpy().argmax())
-    assert (
-        f"What matters most is {list(effects.index)[most]}: partial omega squared {effects['omega2'].iloc[most]:.3f}"
-        in text
-    )
+    short = list(effects.index)[most]
+    assert f"What matters most is {short} (p.{short}): partial omega squared {effects['omega2'].iloc[most]:.3f}" in text
     assert "The smallest effect of interest is ±0.04." in text
     assert "INCOMPLETE" not in text
 
