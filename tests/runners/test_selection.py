@@ -178,7 +178,7 @@ def test_what_failed_and_what_is_stale_can_be_run_alone(folder: Path, monkeypatc
     assert ablate("--pack", "off").exit_code == 1
     assert "to run: 2 runs" in ablate("--dry-run", "--seeds", "3", "--rerun", "failed").output
     assert "to run: 0 runs" in ablate("--dry-run", "--seeds", "3", "--rerun", "stale").output
-    monkeypatch.setattr(planner, "code_digest", lambda: "other")
+    monkeypatch.setattr(planner, "code_digest", lambda task: "other")
     assert "to run: 2 runs" in ablate("--dry-run", "--seeds", "3", "--rerun", "stale").output
     assert "to run: 0 runs" in ablate("--dry-run", "--seeds", "3", "--rerun", "failed").output
     assert "to run: 12 runs" in ablate("--dry-run", "--seeds", "3").output
