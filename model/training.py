@@ -219,7 +219,7 @@ class Trainer:
         mean, output, names = (torch.stack(terms).sum(0) / seen).tolist(), torch.cat(outputs, 1), self.workload.names
         return [
             Result(
-                self.workload.evaluate(split, output[cell]),
+                self.workload.evaluate(self.splits[split], output[cell]),
                 {k: x for k, x in zip(names, mean[cell], strict=True) if k in self.workload.evaluated},
             )
             for cell in cells

@@ -66,8 +66,8 @@ class Workload(Protocol):
             training: whether to compute also what is there in training alone.
         """
 
-    def evaluate(self, split: int, output: Tensor) -> Evaluation:
-        """Metrics of the outputs (N, ...) of one cell on a whole split."""
+    def evaluate(self, units: Index, output: Tensor) -> Evaluation:
+        """Metrics of the outputs (N, ...) of one cell on units of one split, in order."""
 
 
 def workload(configs: Sequence[Configuration], data: Loaded, device: torch.device) -> Workload:

@@ -68,13 +68,12 @@ class JoyfulWorkload:
         output = network(batch, self.objective.views if training else None)
         return self.objective.terms(output, batch.label, Coefficients(*numbers)), output.logits
 
-    def evaluate(self, split: int, output: Tensor) -> Evaluation:
+    def evaluate(self, units: NDArray[np.int64], output: Tensor) -> Evaluation:
         """Metrics of (N, C) logits."""
-        dialogues = self.splits[split]
-        length = self.dataset.length[dialogues]
-        rows = np.concatenate([np.arange(n) + at for n, at in zip(length, self.data.start[dialogues], strict=True)])
+        length = self.dataset.length[units]
+        rows = np.concatenate([np.arange(n) + at for n, at in zip(length, self.data.start[units], strict=True)])
         probability = output.sigmoid() if self.objective.multi_label else output.softmax(-1)
         prediction = Prediction(
-            self.dataset.label[rows], probability.cpu().numpy(), self.label_names, np.repeat(dialogues, length)
+            self.dataset.label[rows], probability.cpu().numpy(), self.label_names, np.repeat(units, length)
         )
         return Evaluation(metrics(prediction), prediction)

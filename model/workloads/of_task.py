@@ -47,9 +47,12 @@ class OfTask:
 
     def batch(self, units: NDArray[np.int64]) -> "tuple[Any, int]":
         """The task's batch of examples of one split, and how many they are."""
+        split, rows = self._rows(units)
+        return self.task.batch(self.tensors[split], torch.as_tensor(rows).to(self.device)), len(units)
+
+    def _rows(self, units: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
         split = int(np.searchsorted(self.offsets, units[0], side="right")) - 1
-        rows = torch.as_tensor(units - self.offsets[split]).to(self.device)
-        return self.task.batch(self.tensors[split], rows), len(units)
+        return split, units - self.offsets[split]
 
     def inputs(self) -> Mapping[str, NDArray[Any]]:
         """The arrays of the task."""
@@ -73,9 +76,10 @@ class OfTask:
             raise DataError(f"losses gives the terms {', '.join(terms)}; the task declares {', '.join(self.names)}.")
         return [terms[name] for name in self.names], output
 
-    def evaluate(self, split: int, output: Tensor) -> Evaluation:
+    def evaluate(self, units: NDArray[np.int64], output: Tensor) -> Evaluation:
         """As the task does."""
-        return self.task.evaluate(output.cpu().numpy(), self.arrays[split])
+        split, rows = self._rows(units)
+        return self.task.evaluate(output.cpu().numpy(), {key: array[rows] for key, array in self.arrays[split].items()})
 
 
 class _Losses(nn.Module):

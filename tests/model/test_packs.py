@@ -59,7 +59,7 @@ def compare(configs: list[RunConfig], tolerance: float = TOLERANCE) -> list[Fit]
 
 @pytest.mark.timeout(600)
 def test_all_cells_of_the_loss_study_yield_the_same_in_packs_of_1_7_and_64() -> None:
-    settings = ["training.epochs=5", "training.precision=fp64", "data.dialogues=24"]
+    settings = ["training.epochs=3", "training.precision=fp64", "data.dialogues=24"]
     study = load(ROOT / "ablations" / "loss.yaml", settings)
     cells = [cell.config for cell in study.cells]
     data = dataset(cells)

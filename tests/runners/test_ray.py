@@ -79,7 +79,7 @@ def _workers(study: "subprocess.Popen[str]") -> list[psutil.Process]:
 def test_a_killed_worker_is_a_failed_run_that_is_tried_again(
     tmp_path: Path, retries: str, code: int, expected: list[str]
 ) -> None:
-    long = SMOKE.replace("epochs: 2", "epochs: 400").replace("[0.05, 0.5]", "[0.05]").replace("seeds: 2", "seeds: 1")
+    long = SMOKE.replace("epochs: 2", "epochs: 200").replace("[0.05, 0.5]", "[0.05]").replace("seeds: 2", "seeds: 1")
     process = start(tmp_path, long, "--jobs", "1", "--retries", retries)
     deadline = time.monotonic() + 100
     while not (workers := _workers(process)) and time.monotonic() < deadline:

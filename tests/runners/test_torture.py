@@ -9,6 +9,7 @@ from benchmarks.torture import empty_store, matrix, new_store, start, strike, va
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
 
 TEXT = matrix(dialogues=30, epochs=8).replace("seeds: 4", "seeds: 2")
+SHORT = matrix(dialogues=12, epochs=1).replace("seeds: 4", "seeds: 1")
 
 
 def test_a_killed_driver_or_worker_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_a_killed_driver_or_worker_loses_nothing_and_doubles_nothing(tmp_path: P
 
 def test_the_check_sees_what_is_lost(tmp_path: Path) -> None:
     template = empty_store(tmp_path)
-    folder = new_store(tmp_path / "one", template, TEXT.replace("seeds: 2", "seeds: 1"))
+    folder = new_store(tmp_path / "one", template, SHORT)
     assert start(folder).wait() == 0
     more = values(folder) | {("other", "train/loss/total", 0): (1.0, False)}
     blow = strike(folder, 0.0, False, more)
