@@ -21,6 +21,7 @@ from ablations.record import DEFAULT_URI
 from ablations.results import Form, KeptModel
 from ablations.settings import resolved
 from model.configuration import Configuration
+from model.data.dataset import SPLITS, TRAIN
 from runners.planner import RunSpec
 from runners.store import StoreError, absolute, connect, failures
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from model.training import Trainer
 
 FOLDER, WEIGHTS, DOCUMENT, MLMODEL = "model", "weights.safetensors", "model.json", "MLmodel"
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def kept(trainer: "Trainer", cell: int) -> KeptModel:
 
     workload, networks = trainer.workload, trainer.networks
     state = {k.removeprefix(workload.prefix): x[cell].cpu().contiguous() for k, x in networks.state.items()}
-    units = workload.units(SPLITS.index("train"))[:1]
+    units = workload.units(TRAIN)[:1]
     networks.eval()
     with torch.no_grad():
         output = trainer.forward(workload.batch(units), training=False)[1][cell]
