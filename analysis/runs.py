@@ -83,8 +83,8 @@ class Reader(Protocol):
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""
 
-    def artifact(self, run_id: str, name: str) -> Sequence[Path]:
-        """Where a file of a run lies here; several where there are copies, none where it is not at hand."""
+    def texts(self, run_id: str, name: str) -> Sequence[str]:
+        """What a file of a run says: several where there are copies, none where it is not at hand."""
 
 
 class Store:
@@ -201,9 +201,9 @@ class Store:
             raise StudyError(f"the run {run_id} has no {name} any more; was a part of the store's folder deleted?")
         return texts[0]
 
-    def _texts(self, run_id: str, name: str) -> list[str]:
+    def _texts(self, run_id: str, name: str) -> Sequence[str]:
         with refusals(self.uri):
-            return [path.read_text(encoding="utf-8") for path in self.reader.artifact(run_id, name)]
+            return self.reader.texts(run_id, name)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,10 +51,10 @@ class Server:
                 token = page.token or None
         return [_stored(run) for run in found]
 
-    def artifact(self, run_id: str, name: str) -> Sequence[Path]:
-        """Where a file of a run lies, after it was fetched."""
-        with self._refusals():
-            return [Path(self.client.download_artifacts(run_id, name))]
+    def texts(self, run_id: str, name: str) -> Sequence[str]:
+        """What a file of a run says."""
+        with self._refusals(), tempfile.TemporaryDirectory() as folder:
+            return [Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")]
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ have another baseline, from which cells are named, or other cells.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -18,6 +17,7 @@ from ablations.settings import resolved
 from model.configuration import Configuration
 from runners.ledger import Ledger, StoredRun
 from runners.planner import RunSpec
+from runners.store import artifact
 from runners.varying import params
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _kept(client: "MlflowClient", run_id: str) -> Configuration | None:
     """The configuration that a run keeps as a file."""
     if CONFIG_FILE not in {file.path for file in client.list_artifacts(run_id)}:
         return None
-    text = Path(client.download_artifacts(run_id, CONFIG_FILE)).read_text(encoding="utf-8")
-    return _resolved(yaml.safe_load(text))
+    return _resolved(yaml.safe_load(artifact(client, run_id, CONFIG_FILE)))
 
 
 def _resolved(settings: Mapping[str, object]) -> Configuration | None:

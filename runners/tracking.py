@@ -34,7 +34,7 @@ from runners.labels import Labels
 from runners.ledger import Ledger
 from runners.note import NOTE, note
 from runners.planner import RunSpec
-from runners.store import StoreError, artifact_location, connect, supersede
+from runners.store import StoreError, artifact, artifact_location, connect, supersede
 from runners.varying import varying
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Tracker:
         if file not in {found.path for found in self.client.list_artifacts(self.study_run)}:
             return None
         try:
-            return Plan.decode(Path(self.client.download_artifacts(self.study_run, file)).read_text(encoding="utf-8"))
+            return Plan.decode(artifact(self.client, self.study_run, file))
         except (SchemaError, ValueError, TypeError):
             return None
 

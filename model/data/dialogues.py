@@ -4,10 +4,11 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from model.base import DataError
 from model.data.dataset import MOST_CLASSES, Dataset
@@ -18,6 +19,11 @@ IEMOCAP_4 = IEMOCAP[:4]
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 INTEGERS = (int, np.integer)
 NUMBERS = (int, float, np.integer, np.floating)
+
+LabelNames = Annotated[
+    Annotated[tuple[str, ...], Field(min_length=1)] | None,
+    Field(description="names of the classes, of a set other than IEMOCAP and MELD"),
+]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from model.base import DataError, distinct
 from model.data.dataset import SPLITS, Dataset
-from model.data.dialogues import Dialogue, dataset, is_id
+from model.data.dialogues import Dialogue, LabelNames, dataset, is_id
 from model.data.file import DataFile
 from model.data.unpickle import Sample, unpickle
 
@@ -31,10 +31,7 @@ class JoyfulPickle(DataFile):
     features: Annotated[
         tuple[Modality, ...], Field(min_length=1, description="modalities to read"), AfterValidator(distinct)
     ]
-    label_names: Annotated[
-        Annotated[tuple[str, ...], Field(min_length=1)] | None,
-        Field(description="names of the classes, of a set other than IEMOCAP and MELD"),
-    ] = None
+    label_names: LabelNames = None
 
     def load(self) -> Dataset:
         """Read and check the file.

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from analysis.report import app
 from analysis.runs import Store as Reader
+from runners.store import artifact
 from tests.runners.conftest import Store, run
 
 TEXT = """
@@ -32,7 +33,7 @@ def test_every_label_is_kept_and_counted(store: Store) -> None:
     runs, client = Reader(store.uri).load("several"), MlflowClient(store.uri)
     for _, row in runs.frame.iterrows():
         predictions, confusion = (
-            list(csv.DictReader(Path(client.download_artifacts(row["run_id"], name)).read_text().splitlines()))
+            list(csv.DictReader(artifact(client, row["run_id"], name).splitlines()))
             for name in ("predictions.csv", "confusion_matrix.csv")
         )
         for counts in confusion:

@@ -25,6 +25,7 @@ from runners.executors import Message, Progress
 from runners.executors.inprocess import InProcess
 from runners.interruption import Grace
 from runners.planner import Pack, RunSpec, Slots, make_packs
+from runners.store import artifact
 from runners.terms import Terms
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE
@@ -296,7 +297,7 @@ def kept_of(uri: str) -> dict[str, Any]:
         key: (
             client.get_run(run_id).data.metrics,
             [(point.step, point.value) for point in client.get_metric_history(run_id, "train/loss/total")],
-            [Path(client.download_artifacts(run_id, name)).read_text() for name in (HISTORY_FILE, PREDICTIONS_FILE)],
+            [artifact(client, run_id, name) for name in (HISTORY_FILE, PREDICTIONS_FILE)],
         )
         for key, run_id in finished(uri).items()
     }

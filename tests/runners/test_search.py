@@ -22,6 +22,7 @@ from runners import ablate, ledger, planner, search
 from runners.driver import Driver
 from runners.executors.inprocess import InProcess
 from runners.search import Trials
+from runners.store import artifact
 
 BAYESIAN = """
 study: tiny
@@ -70,7 +71,7 @@ class Searched:
 
     def stored(self, name: str) -> Plan:
         (run,) = self.runs(Kind.STUDY)
-        return Plan.decode(Path(MlflowClient(self.uri).download_artifacts(run.info.run_id, name)).read_text())
+        return Plan.decode(artifact(MlflowClient(self.uri), run.info.run_id, name))
 
 
 @pytest.fixture(scope="module")

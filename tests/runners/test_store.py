@@ -19,7 +19,7 @@ from ablations.settings import resolved
 from model.losses import Losses
 from runners import ledger
 from runners.executors import Message, Progress
-from runners.store import StoreError, connect
+from runners.store import StoreError, artifact, connect
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, Store, run
 
@@ -43,7 +43,7 @@ def of(runs: list[Run], kind: Kind) -> list[Run]:
 
 
 def text(client: MlflowClient, run: Run, name: str) -> str:
-    return Path(client.download_artifacts(run.info.run_id, name)).read_text()
+    return artifact(client, run.info.run_id, name)
 
 
 def test_each_planned_run_is_there_once_and_finished(store: Store, runs: list[Run]) -> None:
@@ -174,7 +174,7 @@ def test_failure_divergence_and_orphans_are_stored_outcomes(tmp_path: Path) -> N
     assert known["x0"].duration == 2.0
     assert {"x1"} <= ledger.read(done.uri, "tiny").done()
     assert not {"x0", "x2"} & ledger.read(done.uri, "tiny").done()
-    assert "boom" in (Path(tracker.client.download_artifacts(known["x0"].run_id, "error.txt"))).read_text()
+    assert "boom" in artifact(tracker.client, known["x0"].run_id, "error.txt")
     assert tracker.close_orphans(ledger.read(done.uri, "tiny")) == 1
     assert {r.status for r in ledger.read(done.uri, "tiny").runs} == {"FINISHED", "FAILED", "KILLED"}
 

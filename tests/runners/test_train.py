@@ -96,7 +96,7 @@ def test_the_text_that_is_kept_is_a_matrix_of_the_same_run(trained: tuple[Path, 
     experiment = client.get_experiment_by_name("train")
     assert experiment is not None
     (study,) = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.STUDY}'")
-    path = Path(client.download_artifacts(study.info.run_id, "matrix.yaml"))
+    path = Path(client.download_artifacts(study.info.run_id, "matrix.yaml", str(tmp_path)))
     assert make_plan(load(path)).run_keys().keys() == {
         run.tags[Tag.RUN_KEY] for run in ledger.read(f"sqlite:///{folder}/mlflow.db", "train").of(Kind.CELL)
     }

@@ -27,6 +27,7 @@ from runners.driver import Driver
 from runners.executors import Message
 from runners.executors.inprocess import InProcess
 from runners.planner import Pack, RunSpec
+from runners.store import artifact
 from tests.runners.conftest import SMOKE
 
 MATRIX = """
@@ -82,7 +83,7 @@ class Sequential:
         experiment = client.get_experiment_by_name("tiny")
         assert experiment is not None
         (run,) = client.search_runs([experiment.experiment_id], "tags.`ablation.kind` = 'study'")
-        return Path(client.download_artifacts(run.info.run_id, "decisions.csv")).read_text()
+        return artifact(client, run.info.run_id, "decisions.csv")
 
     def load(self) -> StudyRuns:
         return Reader(self.uri).load("tiny")
