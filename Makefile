@@ -42,7 +42,7 @@ test: .venv/installed          ## lint, types, import contracts, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
 	$(BIN)/pytest -m slow

@@ -1,13 +1,21 @@
-"""What all tests share."""
+"""What all tests share, and which of them take turns."""
 
 import os
 from collections.abc import Iterator
+from pathlib import PurePath
 
 import pytest
 import torch
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+# Each test starts a Ray of its own, which takes both cores.
+RAY = ("test_ray", "test_torture", "test_cluster")
+# What takes longest begins first, so that no process waits for another at the end.
+LONG = (*RAY, "test_claims", "test_verify", "test_docs", "test_browser")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,3 +25,22 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+class Turns(LoadFileScheduling):
+    """The tests of a file run in one process, so that what they share is made once, and those of Ray in one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "ray" if PurePath(file).stem in RAY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Turns:
+    """Where several processes run the tests."""
+    config.option.loadscopereorder = False
+    return Turns(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))

@@ -34,10 +34,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, or name its file in CHROMIUM"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, or name its file in CHROMIUM")
 LOOPBACK = "127.0.0.1"
 PATIENCE = 60_000  # milliseconds
 # MLflow asks its server, which has no users, who is there; and its tables are laid out twice.

@@ -17,8 +17,6 @@ from tests import documentation
 from tests.documentation import ROOT, Block, bare, blocks, command, commands, pages
 from tests.runners.conftest import run
 
-pytestmark = pytest.mark.xdist_group("docs")
-
 ELSEWHERE = {Path("docs/cluster.md")}  # its commands are for other machines
 STUDY = """
 study: {name}

@@ -30,8 +30,7 @@ from tests.runners.conftest import SMOKE, run
 from tests.runners.drivers import PATIENCE, ROOT, start, until
 from tests.runners.test_selection import failing
 
-# The processes take both cores for a while: they take turns.
-pytestmark = [pytest.mark.xdist_group("claims"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 NOTHING = Ledger(())
 

@@ -25,7 +25,7 @@ from runners.planner import Pack, RunSpec
 from tests.runners.conftest import SMOKE
 from tests.runners.test_ray import ROOT, scores, start, uri
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 STUDY = (
     SMOKE.replace("epochs: 2", "epochs: 6").replace("dialogues: 12", "dialogues: 60").replace("seeds: 2", "seeds: 4")

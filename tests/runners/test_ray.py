@@ -16,8 +16,7 @@ from ablations.record import Kind, Tag
 from runners import ledger
 from tests.runners.conftest import SMOKE, Store
 
-# Each starts a Ray of its own, which takes both cores: they take turns.
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 ROOT = Path(__file__).parents[2]
 

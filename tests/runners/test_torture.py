@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.torture import empty_store, matrix, new_store, start, strike, values
 
-pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 TEXT = matrix(dialogues=30, epochs=8).replace("seeds: 4", "seeds: 2")
 SHORT = matrix(dialogues=12, epochs=1).replace("seeds: 4", "seeds: 1")
