@@ -3,8 +3,6 @@
 import functools
 import logging
 import platform
-import resource
-import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +25,7 @@ from runners.capacity import Capacity, capacity
 from runners.checkpoint import Checkpoint
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import Message, Progress
+from runners.peak_memory import peak_memory
 from runners.planner import Pack, RunSpec
 
 PROGRESS_SECONDS = 10.0
@@ -224,8 +223,7 @@ def _tuples(array: NDArray[Any]) -> tuple[Any, ...]:
 
 def _environment(device: torch.device, resumed: int = 0) -> Mapping[str, str]:
     cuda = device.type == "cuda"
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
-    peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = torch.cuda.max_memory_allocated() if cuda else peak_memory()
     return {
         "device": torch.cuda.get_device_name(device) if cuda else f"cpu ({platform.machine()})",
         "host": platform.node(),

@@ -9,13 +9,14 @@ from model.memory import cell_bytes
 SIZES = {"fusion": {"kind": "auto_fusion", "projection": 200, "hidden": 1024, "latent": 256}, "graph": {"hidden": 64}}
 CONFIG = {"data": {"kind": "synthetic", "dialogues": 40}, "model": SIZES, "training": {"batch_size": 16, "epochs": 1}}
 PEAK = """
-import resource, sys, torch
+import sys, torch
 from model.config import RunConfig
 from model.training import Trainer
+from runners.peak_memory import peak_memory
 torch.set_num_threads(1)
 config = RunConfig.model_validate_json(sys.argv[1])
 Trainer([config] * int(sys.argv[2]), config.data.load().standardised(), 0, torch.device("cpu")).fit()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+print(peak_memory())
 """
 
 
