@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,6 @@ factors:
 seeds: 4
 """
 NOTHING = "nothing"
-PATIENCE = 60.0  # seconds for what is left of a killed driver to end by itself
 METRICS = """
 SELECT t.value, m.key, m.step, m.value, m.is_nan FROM runs r
 JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = ? JOIN metrics m ON m.run_uuid = r.run_uuid
@@ -66,8 +66,8 @@ class Blow:
     faults: tuple[str, ...]
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """The command, on the store in a folder."""
+def start(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
+    """The command, on the store in a folder, with more arguments."""
     command = [
         sys.executable,
         "-m",
@@ -79,7 +79,7 @@ def start(folder: Path) -> "subprocess.Popen[bytes]":
     ]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen([*command, "--checkpoint-every", "1"], stdout=log, stderr=log, env=environment)
+        return subprocess.Popen([*command, "--checkpoint-every", "1", *more], stdout=log, stderr=log, env=environment)
 
 
 def uri(folder: Path) -> str:
@@ -115,43 +115,56 @@ def values(folder: Path) -> Values:
     return {(key, name, step): (value, bool(nan)) for key, name, step, value, nan in rows}
 
 
-def strike(folder: Path, after: float, driver: bool, undisturbed: Values) -> Blow:
-    """Start the study, kill one of its processes, start it again, and look."""
+def strike(folder: Path, moment: Callable[[int], object], driver: bool, undisturbed: Values) -> Blow:
+    """Start the study, kill one of its processes, start it again at once, and look.
+
+    Args:
+        folder: of the store.
+        moment: waits for it, with the id of the driver's process.
+        driver: whether to kill the driver, or a process that trains.
+        undisturbed: the values that there should be in the end.
+    """
+    began = time.monotonic()
     study = start(folder)
-    leader = psutil.Process(study.pid)
-    time.sleep(after)
-    family = leader.children(recursive=True) if study.poll() is None else []
-    victims = [leader] if driver else [p for p in family if _trains(p)]
+    moment(study.pid)
+    seconds = time.monotonic() - began
+    victims = [] if study.poll() is not None else [psutil.Process(study.pid)] if driver else trials(study.pid)
     victim = NOTHING
-    if study.poll() is None and victims:
+    if victims:
         victim = "the driver" if driver else "a worker"
         with contextlib.suppress(psutil.NoSuchProcess):
-            random.Random(after).choice(victims).kill()
+            victims[0].kill()
     finished = len(ledger.read(uri(folder), STUDY).done())
     study.wait()
-    # What a dead driver leaves of Ray ends by itself; it may not disturb the next one.
-    psutil.wait_procs(family, timeout=PATIENCE)
     code = start(folder).wait()
-    runs = ledger.read(uri(folder), STUDY)
-    faults = _faults(runs, code, values(folder), undisturbed)
-    return Blow(victim, after, finished, sum(Tag.RUN_KEY in run.tags for run in runs.runs), tuple(faults))
+    tried = sum(Tag.RUN_KEY in run.tags for run in ledger.read(uri(folder), STUDY).runs)
+    return Blow(victim, seconds, finished, tried, tuple(faults(folder, code, undisturbed)))
 
 
-def _trains(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error, IndexError):
-        return bool(process.cmdline()[0].startswith("ray::"))
-    return False
+def trials(process: int) -> list[psutil.Process]:
+    """The processes that train, below that of a driver or of a node of a cluster."""
+    found = []
+    for child in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += [child] if " ".join(child.cmdline()).startswith("ray::ImplicitFunc") else []
+    return found
 
 
-def _faults(runs: ledger.Ledger, code: int, found: Values, undisturbed: Values) -> list[str]:
+def faults(folder: Path, code: int, undisturbed: Values) -> list[str]:
+    """What is wrong with a study that ended with an exit code, if it should be as the undisturbed one."""
+    runs, found = ledger.read(uri(folder), STUDY), values(folder)
     keys = {key for key, _, _ in undisturbed}
     counts = Counter(run.tags[Tag.RUN_KEY] for run in runs.complete())
-    faults = [f"exit code {code}"] if code else []
-    faults += [f"{key} finished {count} times" for key, count in counts.items() if count > 1]
-    faults += [f"{key} is not finished" for key in keys - counts.keys()]
-    faults += [f"run {run.run_id} is still {run.status}" for run in runs.runs if run.status == "RUNNING"]
+    wrong = [f"exit code {code}"] if code else []
+    wrong += [f"{key} finished {count} times" for key, count in counts.items() if count > 1]
+    wrong += [f"{key} is not finished" for key in keys - counts.keys()]
+    wrong += [f"run {run.run_id} is still {run.status}" for run in runs.runs if run.status == "RUNNING"]
     differ = {key for key, *_ in {k for k in undisturbed.keys() | found.keys() if undisturbed.get(k) != found.get(k)}}
-    return faults + [f"the metrics of {key} differ" for key in sorted(differ)]
+    return wrong + [f"the metrics of {key} differ" for key in sorted(differ)]
+
+
+def _after(seconds: float) -> Callable[[int], object]:
+    return lambda _: time.sleep(seconds)
 
 
 def main() -> int:
@@ -173,7 +186,7 @@ def main() -> int:
         number = 0
         while len(blows) < kills:
             folder = new_store(root / str(number := number + 1), template, matrix())
-            blow = strike(folder, chance.uniform(0, seconds), chance.random() < 0.5, undisturbed)
+            blow = strike(folder, _after(chance.uniform(0, seconds)), chance.random() < 0.5, undisturbed)
             if blow.victim == NOTHING and not blow.faults:
                 continue  # it had ended: another moment
             result = "; ".join(blow.faults) or "as undisturbed"

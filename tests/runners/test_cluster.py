@@ -9,13 +9,13 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import ray
 from ray.cluster_utils import Cluster
 
 from ablations.record import Outcome, RunRecord, Tag
 from ablations.study import load
+from benchmarks.torture import trials
 from model.data import Npz
 from model.task_config import shipped
 from runners import ledger, planner
@@ -49,23 +49,11 @@ def until(there: object, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def trials_of(raylet: int) -> list[psutil.Process]:
-    """Processes of trials on a node."""
-    found = []
-    for process in psutil.Process(raylet).children(recursive=True):
-        try:
-            if "ImplicitFunc" in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def test_a_study_survives_the_loss_of_a_node(cluster: Cluster, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
     study = start(tmp_path, STUDY, "--address", cluster.address, "--pack", "off")
     raylet = node.all_processes["raylet"][0].process.pid
-    until(lambda: study.poll() is not None or (trials_of(raylet) and len(done(tmp_path)) >= 3))
+    until(lambda: study.poll() is not None or (trials(raylet) and len(done(tmp_path)) >= 3))
     assert study.poll() is None, study.communicate()
     before = done(tmp_path)
     cluster.remove_node(node, allow_graceful=False)
