@@ -170,9 +170,7 @@ def test_a_choice_is_sorted_by_the_numbers_of_the_rows_that_it_shows(written: Pa
         assert row[4][0] == numbers.loc[name, "mean"]
 
 
-def test_the_same_study_gives_the_same_bytes_which_the_manifest_has(store: Made, written: Path, tmp_path: Path) -> None:
-    CliRunner().invoke(report.app, ["--study", "tiny", "--out", str(tmp_path), "--tracking-uri", store.uri])
-    assert (tmp_path / "report.html").read_bytes() == (written / "report.html").read_bytes()
+def test_the_manifest_has_the_hash_of_the_page(written: Path) -> None:
     hashes = json.loads((written / "manifest.json").read_text())["files"]
     assert hashes["report.html"] == manifest.file_hash(written / "report.html")
 

@@ -51,10 +51,16 @@ def report(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
-def test_all_files_are_written_and_named(store: Store, tmp_path: Path) -> None:
-    result = report("--study", "tiny", "--out", str(tmp_path / "out"), "--tracking-uri", store.uri)
+@pytest.fixture(scope="module")
+def made(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    folder = tmp_path_factory.mktemp("made") / "out"
+    return folder, report("--study", "tiny", "--out", str(folder), "--tracking-uri", store.uri)
+
+
+def test_all_files_are_written_and_named(made: tuple[Path, Result]) -> None:
+    folder, result = made
     assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES
     assert all(name in result.output for name in FILES)
     assert result.stderr == ""
 
@@ -68,9 +74,8 @@ def test_the_frame_is_the_plan_with_the_results(store: Store) -> None:
     assert set(runs.frame["enc"]) == {"0.05", "0.5"}
 
 
-def test_the_manifest_names_every_run(store: Store, tmp_path: Path) -> None:
-    report("--study", "tiny", "--out", str(tmp_path), "--tracking-uri", store.uri)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
+def test_the_manifest_names_every_run(store: Store, made: tuple[Path, Result]) -> None:
+    manifest = json.loads((made[0] / "manifest.json").read_text())
     assert {row["run_key"] for row in manifest["runs"]} == store.plan.run_keys().keys()
     client = MlflowClient(store.uri)
     for row in manifest["runs"]:
