@@ -13,9 +13,12 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 # Each test starts a Ray of its own, which takes both cores.
-RAY = ("test_ray", "test_torture", "test_cluster")
-# What takes longest begins first, so that no process waits for another at the end.
-LONG = (*RAY, "test_claims", "test_verify", "test_docs", "test_browser")
+RAY = ("test_ray", "test_cluster", "test_torture")
+# What takes longest, first, so that no process waits for another at the end.
+LONG = (
+    *RAY, "test_claims", "test_docs", "test_verify", "test_resume", "test_packs", "test_checkpoint", "test_task",
+    "test_browser", "test_conclusions",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -49,6 +49,7 @@ def until(there: object, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_study_survives_the_loss_of_a_node(cluster: Cluster, tmp_path: Path) -> None:
     node = cluster.add_node(num_cpus=1)
     study = start(tmp_path, STUDY, "--address", cluster.address, "--pack", "off")

@@ -59,7 +59,10 @@ def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: 
     assert scores(uri(tmp_path)) == scores(store.uri)
 
 
-@pytest.mark.parametrize(("retries", "code", "expected"), [("0", 1, []), ("1", 0, ["FINISHED"])])
+@pytest.mark.parametrize(
+    ("retries", "code", "expected"),
+    [pytest.param("0", 1, [], marks=pytest.mark.slow), ("1", 0, ["FINISHED"])],
+)
 def test_a_killed_worker_is_a_failed_run_that_is_tried_again(
     tmp_path: Path, retries: str, code: int, expected: list[str]
 ) -> None:

@@ -19,6 +19,7 @@ def while_it_trains(driver: int) -> None:
     time.sleep(1)
 
 
+@pytest.mark.slow
 def test_a_killed_driver_or_worker_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     template = empty_store(tmp_path)
     quiet = new_store(tmp_path / "quiet", template, TEXT)
