@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ablations.problems import MatrixError
-from ablations.record import Plan
-from ablations.study import Study
-from runners.ledger import Ledger
-from runners.planner import RunSpec, missing_runs
+
+if TYPE_CHECKING:
+    from ablations.record import Plan
+    from ablations.study import Study
+    from runners.ledger import Ledger
+    from runners.planner import RunSpec
 
 
 class Rerun(StrEnum):
@@ -35,7 +38,7 @@ class Selection:
         """Whether it is any but the default."""
         return self.only is not None or self.rerun is not None
 
-    def check(self, study: Study, plan: Plan) -> None:
+    def check(self, study: "Study", plan: "Plan") -> None:
         """Refuse what selects nothing, or cannot.
 
         Raises:
@@ -51,7 +54,7 @@ class Selection:
                 f"the cells are {ids}{more} (--dry-run lists all)"
             )
 
-    def runs(self, study: Study, plan: Plan, known: Ledger) -> list[RunSpec]:
+    def runs(self, study: "Study", plan: "Plan", known: "Ledger") -> "list[RunSpec]":
         """What is to be run, in order; of a study that adds seeds, of all that it may have.
 
         Args:
@@ -59,6 +62,8 @@ class Selection:
             plan: what the study should hold.
             known: what the store has.
         """
+        from runners.planner import missing_runs
+
         again = self.rerun is Rerun.ALL
         runs = missing_runs(study, plan, () if again else known.done())
         wanted = self._named(plan) if self.only is not None else plan.run_keys().keys()
@@ -70,7 +75,7 @@ class Selection:
             wanted = wanted & known.done()
         return [run for run in runs if run.run_key in wanted]
 
-    def _named(self, plan: Plan) -> set[str]:
+    def _named(self, plan: "Plan") -> set[str]:
         only = self.only
         if not only:
             return set()
