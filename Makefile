@@ -47,7 +47,7 @@ test: .venv/installed          ## lint, types, import contracts, tests
 test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
 	$(BIN)/pytest -m slow
 
-torture: .venv/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (20 minutes)
+torture: .venv/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (half an hour)
 	$(BIN)/python -m benchmarks.torture 30
 
 benchmark: .venv/installed     ## the figures of the README
