@@ -51,11 +51,13 @@ def first_run(uri: str, plan_key: str) -> str:
     return str(client.search_runs([study.experiment_id], f"tags.`{Tag.RUN_KEY}` = '{plan_key}'")[0].info.run_id)
 
 
-def test_a_copy_of_the_store_gives_the_same_bytes(store: Store, written: Path, tmp_path: Path) -> None:
-    other = written_to(tmp_path / "of_copy", copied(store, tmp_path / "copy").uri)
-    names = sorted(path.name for path in written.iterdir())
-    assert sorted(path.name for path in other.iterdir()) == names
-    assert [n for n in names if (other / n).read_bytes() != (written / n).read_bytes()] == []
+def test_the_same_store_or_a_copy_gives_the_same_bytes(store: Store, written: Path, tmp_path: Path) -> None:
+    copy = copied(store, tmp_path / "copy")
+    for name, uri in (("again", store.uri), ("of_copy", copy.uri)):
+        other = written_to(tmp_path / name, uri)
+        names = sorted(path.name for path in written.iterdir())
+        assert sorted(path.name for path in other.iterdir()) == names
+        assert [n for n in names if (other / n).read_bytes() != (written / n).read_bytes()] == []
 
 
 def test_what_was_not_touched_agrees(store: Store, written: Path) -> None:

@@ -1,7 +1,6 @@
 """A cluster of two nodes: code and data reach them, and one that is lost costs its runs alone."""
 
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +22,7 @@ from runners.executors import Message
 from runners.executors.ray_tune import RayTune
 from runners.planner import Pack, RunSpec
 from tests.runners.conftest import SMOKE
+from tests.runners.drivers import until
 from tests.runners.test_ray import ROOT, scores, start, uri
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,13 +40,6 @@ def cluster() -> Iterator[Cluster]:
     finally:
         ray.shutdown()
         cluster.shutdown()
-
-
-def until(there: object, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not there():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.1)
 
 
 @pytest.mark.slow

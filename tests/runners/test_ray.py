@@ -15,6 +15,7 @@ from ablations.record import Kind, Tag
 from benchmarks.torture import trials
 from runners import ledger
 from tests.runners.conftest import SMOKE, Store
+from tests.runners.drivers import until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -68,11 +69,9 @@ def test_a_killed_worker_is_a_failed_run_that_is_tried_again(
 ) -> None:
     long = SMOKE.replace("epochs: 2", "epochs: 100").replace("[0.05, 0.5]", "[0.05]").replace("seeds: 2", "seeds: 1")
     process = start(tmp_path, long, "--jobs", "1", "--retries", retries)
-    deadline = time.monotonic() + 100
-    while not (workers := trials(process.pid)) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: trials(process.pid))
     time.sleep(1)
-    workers[0].kill()
+    trials(process.pid)[0].kill()
     _, errors = process.communicate()
     assert process.returncode == code, errors
     assert f"2/2 runs, {code} failed" in errors
@@ -83,15 +82,16 @@ def test_a_killed_worker_is_a_failed_run_that_is_tried_again(
     assert sorted(run.tags[Tag.ATTEMPT] for run in runs) == ["1", "1", *("2" for _ in expected)]
 
 
-@pytest.mark.parametrize(("number", "times"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow), (signal.SIGTERM, 1), (signal.SIGINT, 2)],
+)
 def test_an_interrupted_study_keeps_what_is_finished_and_leaves_no_process(
     tmp_path: Path, number: signal.Signals, times: int
 ) -> None:
     # So long that it cannot come to its end before the signal does, on however busy a machine.
     process = start(tmp_path, SMOKE.replace("epochs: 2", "epochs: 60").replace("seeds: 2", "seeds: 100"), "--jobs", "2")
-    deadline = time.monotonic() + 100
-    while not ledger.read(uri(tmp_path), "tiny").done() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    until(lambda: ledger.read(uri(tmp_path), "tiny").done())
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) > 2
     for _ in range(times):
@@ -171,8 +171,12 @@ seeds: 1
 """
 
 
-def test_a_search_that_another_executor_began_goes_on(tmp_path: Path) -> None:
-    for count, executor in (4, ("--executor", "inprocess")), (6, ("--jobs", "2")):
+RAY = ("--jobs", "2")
+
+
+@pytest.mark.parametrize("first", [("--executor", "inprocess"), pytest.param(RAY, marks=pytest.mark.slow)])
+def test_a_search_runs_to_the_end_and_goes_on(tmp_path: Path, first: tuple[str, str]) -> None:
+    for count, executor in (4, first), (6, RAY):
         process = start(tmp_path, SEARCH.replace("trials: 4", f"trials: {count}"), *executor)
         output, errors = process.communicate()
         assert process.returncode == 0, errors
