@@ -12,54 +12,48 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ablations.power import detectable, power, seeds_needed
     from analysis.notebook import history, load, study
-    from analysis.statistics.anova import effects
     from analysis.statistics.contrasts import contrasts
-    from analysis.statistics.dunnett import dunnett
+    from analysis.statistics.effects import effects
     from analysis.statistics.intervals import means
-    from analysis.statistics.marginal import advice, marginal
-    from analysis.statistics.mixed import mixed
+    from analysis.statistics.marginal_means import advice, marginal_means
+    from analysis.statistics.pairwise import pairwise
     from analysis.statistics.screen import screen
     from analysis.statistics.sizes import sizes
-    from analysis.statistics.tukey import tukey
     from analysis.statistics.verdict import verdicts
 
 __all__ = [
     "advice",
     "contrasts",
     "detectable",
-    "dunnett",
     "effects",
     "history",
     "load",
-    "marginal",
+    "marginal_means",
     "means",
-    "mixed",
+    "pairwise",
     "power",
     "screen",
     "seeds_needed",
     "sizes",
     "study",
-    "tukey",
     "verdicts",
 ]
 
 _HOME = {
-    "advice": "analysis.statistics.marginal",
+    "advice": "analysis.statistics.marginal_means",
     "contrasts": "analysis.statistics.contrasts",
     "detectable": "ablations.power",
-    "dunnett": "analysis.statistics.dunnett",
-    "effects": "analysis.statistics.anova",
+    "effects": "analysis.statistics.effects",
     "history": "analysis.notebook",
     "load": "analysis.notebook",
-    "marginal": "analysis.statistics.marginal",
+    "marginal_means": "analysis.statistics.marginal_means",
     "means": "analysis.statistics.intervals",
-    "mixed": "analysis.statistics.mixed",
+    "pairwise": "analysis.statistics.pairwise",
     "power": "ablations.power",
     "screen": "analysis.statistics.screen",
     "seeds_needed": "ablations.power",
     "sizes": "analysis.statistics.sizes",
     "study": "analysis.notebook",
-    "tukey": "analysis.statistics.tukey",
     "verdicts": "analysis.statistics.verdict",
 }
 

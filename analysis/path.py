@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import factorial
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ablations.record import Plan
 from analysis.choice import candidates
 from analysis.runs import StudyRuns
-from analysis.statistics.intervals import means
-from analysis.tables import Table, holes_sentence, interval, number
+from analysis.statistics.joint_test import joint_test
+from analysis.tables import Table, holes_sentence, interval, number, p_value
 
 FEWEST, MOST = 2, 8  # settings
+CONFIDENCE = 0.95
+Array = NDArray[np.float64]
 Flipped = frozenset[str]
 
 
@@ -66,24 +70,25 @@ def steps(found: Ways, dev: pd.DataFrame, direction: str) -> list[str]:
     return order
 
 
-def over_all_orders(found: Ways, test: pd.DataFrame, path: str) -> pd.Series:
-    """What flipping a setting changes, mean over all orders of flipping, by seed.
+def shapley_weights(found: Ways, order: Sequence[str]) -> Array:
+    """(k, 2^k) what flipping each setting changes, mean over all orders of flipping, as weights of the cells.
 
     The Shapley value: ``sum over S without the setting of |S|! (k - |S| - 1)! / k! (v(S + setting) - v(S))`` (Shapley
     1953). Those of all settings add up to the difference between the two ends.
 
     Args:
-        found: the ways.
-        test: scores, seeds by cells.
-        path: of the setting.
+        found: the ways; the cells are in their order.
+        order: the settings, one a row.
     """
-    k = len(found.settings)
-    total = pd.Series(0.0, test.index)
-    for flipped, cell in found.cells.items():
-        if path not in flipped:
-            weight = factorial(len(flipped)) * factorial(k - len(flipped) - 1) / factorial(k)
-            total += weight * (test[found.cells[flipped | {path}]] - test[cell])
-    return total
+    k, place = len(found.settings), {flipped: i for i, flipped in enumerate(found.cells)}
+    weights = np.zeros((len(order), len(place)))
+    for row, path in zip(weights, order, strict=True):
+        for flipped, i in place.items():
+            if path not in flipped:
+                weight = factorial(len(flipped)) * factorial(k - len(flipped) - 1) / factorial(k)
+                row[place[flipped | {path}]] += weight
+                row[i] -= weight
+    return weights
 
 
 def path_table(study: StudyRuns, found: Ways) -> Table:
@@ -96,43 +101,49 @@ def path_table(study: StudyRuns, found: Ways) -> Table:
         text = f"Study {plan.study}. No path: not every cell between the two configurations finished with equal seeds."
         return Table("path", nothing, nothing, f"{text}{holes_sentence(study)}")
     order = steps(found, dev, plan.metric.direction)
-    rows = [_row(found, dev, test, order[: i + 1]) for i in range(len(order))]
-    numbers = pd.DataFrame(rows, pd.RangeIndex(1, len(rows) + 1, name="step"))
+    numbers = _numbers(found, dev, test, order)
     return Table("path", numbers, _readable(numbers), _caption(study, column))
 
 
-def _row(found: Ways, dev: pd.DataFrame, test: pd.DataFrame, order: Sequence[str]) -> dict[str, object]:
-    *before, path = order
-    last, now = found.cells[frozenset(before)], found.cells[frozenset(order)]
-    step, mean = _mean(test[now] - test[last]), _mean(over_all_orders(found, test, path))
-    return {
-        "setting": found.settings[path],
-        "cell": now,
-        "dev": dev[now].mean(),
-        "test": test[now].mean(),
-        **{f"step_{key}": step[key] for key in ("mean", "low", "high")},
-        **{f"orders_{key}": mean[key] for key in ("mean", "low", "high")},
-    }
-
-
-def _mean(values: pd.Series) -> pd.Series:
-    return means(values, pd.Series("all", values.index)).iloc[0]
+def _numbers(found: Ways, dev: pd.DataFrame, test: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """A row for each step: where it leads, its difference, and the mean over all orders of its setting."""
+    cells = [found.cells[frozenset(order[:i])] for i in range(len(order) + 1)]
+    numbers = pd.DataFrame(
+        {
+            "setting": [found.settings[path] for path in order],
+            "cell": cells[1:],
+            "dev": dev[cells[1:]].mean().to_numpy(),
+            "test": test[cells[1:]].mean().to_numpy(),
+        },
+        pd.RangeIndex(1, len(order) + 1, name="step"),
+    )
+    consecutive = np.eye(len(order), len(cells), 1) - np.eye(len(order), len(cells))
+    flips = shapley_weights(found, order)
+    for what, scores, weights in (
+        ("step", test[cells], consecutive),
+        ("orders", test[list(found.cells.values())], flips),
+    ):
+        grid = scores.to_numpy(float)
+        tested = joint_test(grid @ weights.T, weights, float(np.sqrt((grid**2).mean())))
+        low, high = tested.interval(CONFIDENCE)
+        numbers = numbers.assign(
+            **{f"{what}_mean": tested.estimate, f"{what}_low": low, f"{what}_high": high, f"{what}_p": tested.p()}
+        )
+    return numbers
 
 
 def _readable(numbers: pd.DataFrame) -> pd.DataFrame:
-    def both(row: pd.Series, what: str) -> str:
-        return f"{number(row[f'{what}_mean'], '+z.3f')} {interval(row[f'{what}_low'], row[f'{what}_high'], '+z.3f')}"
-
-    return pd.DataFrame(
-        {
-            "step": [f"{step}" for step in numbers.index],
-            "flipped": numbers["setting"].to_list(),
-            "dev": [number(value) for value in numbers["dev"]],
-            "test": [number(value) for value in numbers["test"]],
-            "step on test": [both(row, "step") for _, row in numbers.iterrows()],
-            "mean over all orders": [both(row, "orders") for _, row in numbers.iterrows()],
-        }
-    )
+    columns = {
+        "step": [f"{step}" for step in numbers.index],
+        "flipped": numbers["setting"].to_list(),
+        "dev": [number(value) for value in numbers["dev"]],
+        "test": [number(value) for value in numbers["test"]],
+    }
+    for what, title in (("step", "step on test"), ("orders", "mean over all orders")):
+        parts = zip(*(numbers[f"{what}_{part}"] for part in ("mean", "low", "high")), strict=True)
+        columns[title] = [f"{number(mean, '+z.3f')} {interval(low, high, '+z.3f')}" for mean, low, high in parts]
+        columns[f"p ({'steps' if what == 'step' else 'orders'})"] = [p_value(p) for p in numbers[f"{what}_p"]]
+    return pd.DataFrame(columns)
 
 
 def _caption(study: StudyRuns, column: str) -> str:
@@ -141,6 +152,6 @@ def _caption(study: StudyRuns, column: str) -> str:
         f"is flipped that is best by mean {column} over the seeds; the difference that it makes on "
         f"{study.plan.metric.name} is paired by seed. Dev and test are of the same runs, so that the first steps "
         f"look a little better than they are. Mean over all orders (Shapley): what the setting changes on average over "
-        f"all ways between the two; these are not chosen and add up to the whole difference. 95 % t intervals over "
-        f"seeds, not adjusted for the number of settings.{holes_sentence(study)}"
+        f"all ways between the two; these are not chosen and add up to the whole difference. Intervals and p-values "
+        f"over seeds, adjusted for all steps, and for all settings (largest moderated |t|).{holes_sentence(study)}"
     )

@@ -99,14 +99,14 @@ def write(
     from analysis.course import read
     from analysis.decisions import decisions_table
     from analysis.effect_sizes import sizes_table
+    from analysis.factors import effects_table, margins_table
     from analysis.figures.style import save, style
-    from analysis.margins import margins_table
     from analysis.mixing import mixtures, refuse
     from analysis.page import page
     from analysis.page.provenance import runs_address
     from analysis.path import path_table, ways
     from analysis.search import search_table
-    from analysis.tables import cells_table, effects_table
+    from analysis.tables import cells_table
     from analysis.variance import variance_table
 
     study, trials = runs.plan.study, store.search(runs.plan.study)
@@ -115,10 +115,11 @@ def write(
     require_folder(folder)
     _remove_last(folder)
     course = read(store, runs)
-    tables = [cells_table(runs), effects_table(runs), *([classes_table(runs)] if runs.classified else [])]
+    effects = effects_table(runs)
+    tables = [cells_table(runs), effects, *([classes_table(runs)] if runs.classified else [])]
     tables += [choice_table(runs, trials), variance_table(store, runs)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
-    tables += [margins_table(runs)] if runs.plan.factors else []
+    tables += [margins_table(runs, effects)] if runs.plan.factors else []
     tables += [path_table(runs, found)] if (found := ways(runs.plan)) else []
     tables += [breakdown_table(runs, course)] if course else []
     tables += [decisions_table(runs)] if runs.plan.stopping else []
@@ -208,7 +209,7 @@ def _margins(
     runs: "StudyRuns", means: "pd.DataFrame", effects: "pd.DataFrame"
 ) -> "Iterator[tuple[str, Figure | None]]":
     from analysis.figures import margins
-    from analysis.statistics.anova import PAIR
+    from analysis.statistics.effects import PAIR
 
     frame, metric = runs.frame.assign(score=runs.score), runs.plan.metric
     if means["mean"].isna().all():

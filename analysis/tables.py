@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ablations.record import Outcome, Plan
@@ -12,7 +11,6 @@ from ablations.words import marked, reference
 from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
-from analysis.statistics.anova import PAIR, effects
 from analysis.statistics.intervals import means
 from analysis.statistics.verdict import verdicts
 
@@ -52,14 +50,14 @@ def cells_table(study: StudyRuns) -> Table:
 
 
 def _compared(study: StudyRuns, frame: pd.DataFrame) -> pd.DataFrame:
-    """By cell: ``difference``, ``low``, ``high``, ``p``, ``verdict`` and ``more``, the seeds that are still needed."""
+    """By cell: ``difference``, ``low``, ``high``, ``p`` and ``verdict``."""
     plan = study.plan
     if plan.stopping is None:
         found = verdicts(frame, plan.baseline, plan.metric.direction, plan.metric.sesoi)
         return found.drop(columns=["tost_low", "tost_high"])
     decision = {path.cell.cell_id: str(path.decision) for path in anytime.paths(plan, frame)}
     found = anytime.contrasts(plan, frame)
-    return found.assign(verdict=found.index.map(decision), more=float("nan"))
+    return found.assign(verdict=found.index.map(decision))
 
 
 def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -> pd.DataFrame:
@@ -77,14 +75,10 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -
                 if is_baseline
                 else interval(row["difference_low"], row["difference_high"], "+z.3f"),
                 "p (adjusted)": DASH if is_baseline else p_value(row["p"]),
-                "verdict": DASH if is_baseline else _verdict(row["verdict"], row["more"]),
+                "verdict": DASH if is_baseline else row["verdict"],
             }
         )
     return pd.DataFrame(rows)
-
-
-def _verdict(verdict: str, more: float) -> str:
-    return verdict if pd.isna(more) else f"{verdict} (+{more:.0f} seeds)"
 
 
 def _cells_caption(study: StudyRuns) -> str:
@@ -118,8 +112,7 @@ def _verdicts_sentence(study: StudyRuns) -> str:
     sesoi, fixed = study.plan.metric.sesoi, study.plan.stopping is None
     inside = "the joint 90 % interval" if fixed else "the interval"
     equivalent = f"equivalent: {inside} is within the smallest effect of interest, ±{sesoi:g}; " if sesoi else ""
-    more = "; in brackets the seeds after which it would be decided, if the difference stayed what it is"
-    return f" Verdicts: {equivalent}better, worse: p < {ALPHA:g}; else undecided{more if fixed else ''}."
+    return f" Verdicts: {equivalent}better, worse: p < {ALPHA:g}; else undecided."
 
 
 def holes_sentence(study: StudyRuns) -> str:
@@ -140,39 +133,6 @@ def peeking_sentence(study: StudyRuns) -> str:
     if study.plan.stopping is None:
         return ""
     return " Seeds were added until contrasts were decided: these p-values and intervals describe, they do not test."
-
-
-def effects_table(study: StudyRuns) -> Table:
-    """Main effects and two-way interactions of the factors; of a study without factors, the effect of the cell."""
-    frame = study.frame.assign(score=study.score)
-    factors = list(study.plan.factors.values())
-    numbers = effects(frame, factors or ["cell"])
-    known = (numbers["df"] > 0) | ~np.array([PAIR in str(effect) for effect in numbers.index], dtype=bool)
-    hidden = len(numbers) - int(known.sum())
-    numbers = numbers[known]
-    readable = pd.DataFrame(
-        {
-            "effect": numbers.index.astype(str),
-            "df": numbers["df"].map(_format(".0f")).to_list(),
-            "F": numbers["F"].map(_format(".2f")).to_list(),
-            "p": numbers["p"].map(p_value).to_list(),
-            "partial omega squared": numbers["omega2"].map(_format(".3f")).to_list(),
-            "range of means": numbers["range"].map(number).to_list(),
-        }
-    )
-    caption = (
-        f"Study {study.plan.study}: analysis of variance of {study.plan.metric.name} with seeds as blocks, type III "
-        f"sums of squares; p not adjusted for the number of effects. Range of means: largest minus smallest marginal "
-        f"mean; of an interaction, of what is left of the means after both main effects.{_hidden(hidden)}"
-        f"{peeking_sentence(study)}{holes_sentence(study)}"
-    )
-    return Table("effects", numbers, readable, caption)
-
-
-def _hidden(interactions: int) -> str:
-    if not interactions:
-        return ""
-    return f" {interactions} interactions are not shown: the design has no runs that could tell them."
 
 
 def _format(spec: str) -> Callable[[float], str]:

@@ -17,8 +17,8 @@ from scipy import stats
 from scipy.interpolate import RegularGridInterpolator
 
 from analysis.statistics.max_moderated import ModeratedMaxT
-from analysis.statistics.max_t import EqualMaxT
 from analysis.statistics.moderated import MOST_SHARE, differences
+from benchmarks.equal_max_t import EqualMaxT
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -17,10 +17,12 @@ LONG = 30  # characters of a level
 
 
 def draw(marginal: pd.DataFrame, metric: str) -> Figure:
-    """A panel for each factor.
+    """A panel for each factor: what each level loses against the best one, with the joint interval.
+
+    The means' own intervals are not drawn: seeds shift all levels alike, so those overlap also where levels differ.
 
     Args:
-        marginal: ``factor``, ``level``, ``mean``, ``low``, ``high``.
+        marginal: ``factor``, ``level``, ``difference``, ``difference_low``, ``difference_high``; of the best level NaN.
         metric: what is on the axis.
     """
     factors = list(marginal["factor"].unique())
@@ -28,12 +30,14 @@ def draw(marginal: pd.DataFrame, metric: str) -> Figure:
     axes = figure.subplots(1, len(factors), sharey=True, squeeze=False)
     for ax, factor in zip(axes.flat, factors, strict=True):
         here = marginal[marginal["factor"] == factor]
-        error = [here["mean"] - here["low"], here["high"] - here["mean"]]
-        ax.errorbar(range(len(here)), here["mean"], error, color="black", marker="o", markersize=3, linewidth=0.8)
+        difference = here["difference"].fillna(0.0)
+        ends = [difference - here["difference_low"], here["difference_high"] - difference]
+        ax.axhline(0, color="0.7", linewidth=0.6)
+        ax.errorbar(range(len(here)), difference, ends, color="black", marker="o", markersize=3, linestyle="none")
         _name(ax, list(here["level"]), rotation=30, ha="right")
         ax.set_xlim(-0.4, len(here) - 0.6)
         ax.set_xlabel(factor)
-    axes[0, 0].set_ylabel(f"{metric}\nmarginal mean, 95 %", fontsize=7)
+    axes[0, 0].set_ylabel(f"{metric}\nto the best level, joint 95 %", fontsize=7)
     return figure
 
 

@@ -115,17 +115,22 @@ def differences(plan: Plan, cells: Table) -> Intervals | None:
 
 
 def margins(plan: Plan, table: Table) -> Intervals | None:
-    """Marginal mean of each level; None without results."""
+    """Difference of each level to the best one of its factor; None without results."""
     numbers = table.numbers.dropna(subset=["mean"])
     if numbers.empty:
         return None
-    axis = _around(numbers)
+    columns = {"difference": "mean", "difference_low": "low", "difference_high": "high"}
+    shown = numbers.drop(columns=["mean", "low", "high"]).rename(columns=columns).fillna({"mean": 0.0})
+    axis = _around(shown)
     groups = [
-        Group(str(factor), [axis.estimate(str(row["level"]), row, ".3f") for _, row in here.iterrows()])
-        for factor, here in numbers.groupby("factor", sort=False)
+        Group(str(factor), [axis.estimate(str(row["level"]), row, "+z.3f") for _, row in here.iterrows()])
+        for factor, here in shown.groupby("factor", sort=False)
     ]
-    title = f"marginal mean of {plan.metric.name}, 95 % interval"
-    return Intervals("margins-chart", "Levels of the factors", title, "", groups, axis.ticks())
+    title = f"{plan.metric.name} minus that of the best level, joint 95 % interval over seeds"
+    note = (
+        "Averaged over the levels of the other factors; the best level is at 0. Adjusted for the pairs of its levels."
+    )
+    return Intervals("margins-chart", "Levels of the factors", title, note, groups, axis.ticks(), axis.place(0.0))
 
 
 def by_class(table: Table, cells: Sequence[str]) -> Intervals | None:

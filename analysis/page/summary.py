@@ -7,8 +7,9 @@ import pandas as pd
 from ablations.record import Outcome
 from ablations.words import reference
 from analysis.choice import FRESH
+from analysis.factors import most_important
 from analysis.runs import NOT_NEEDED, StudyRuns
-from analysis.statistics.anova import PAIR
+from analysis.statistics.effects import MAIN
 from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
 
 VERDICTS = ("better", "worse", "equivalent", "undecided")
@@ -86,17 +87,25 @@ def _fresh(choice: Table) -> str:
 
 
 def _factor(effects: Table, factors: Mapping[str, str]) -> str:
-    known = effects.numbers["omega2"].dropna()
-    if known.empty:
+    """What matters most, chosen among the main effects that are significant after adjustment."""
+    tested = effects.numbers[(effects.numbers["kind"] == MAIN) & effects.numbers["p"].notna()]
+    if tested.empty:
         return ""
-    most = known.idxmax()
+    most = most_important(effects.numbers)
+    if most is None:
+        return f"No main effect is shown: the smallest p is {p_value(tested['p'].min())}{_adjusted(len(tested))}."
     row = _row(effects, most)
-    size = f"partial omega squared {number(row['omega2'])}, F = {number(row['F'], '.2f')}, p {_p(row['p'])}"
+    ends = interval(row["range_low"], row["range_high"])
+    size = f"range of means {number(row['range'])} {ends}, p {_p(row['p'])}{_adjusted(len(tested))}"
     if not factors:
-        return f"The cells together: {size}."
+        return f"The cells differ: {size}."
     paths = {short: path for path, short in factors.items()}
-    names = [f"{short} ({paths[short]})" if paths[short] != short else short for short in str(most).split(PAIR)]
-    return f"What matters most is {PAIR.join(names)}: {size}, range of means {number(row['range'])}."
+    name = f"{most} ({paths[most]})" if paths[most] != most else most
+    return f"Of the factors that are shown to matter, {name} has the largest effect: {size}."
+
+
+def _adjusted(effects: int) -> str:
+    return f", adjusted for {effects} main effects" if effects > 1 else ""
 
 
 def _row(table: Table, label: object) -> pd.Series:
@@ -133,9 +142,8 @@ def rules(runs: StudyRuns) -> list[tuple[str, str]]:
         else "never: no smallest effect of interest was declared (metric: sesoi)"
     )
     how = "by Dunnett's test with moderated variances" if fixed else "by e-values, valid at every number of seeds"
-    more = "; in brackets the seeds that would decide it, if the difference stayed what it is" if fixed else ""
     return [
         ("equivalent", equivalent),
         ("better, worse", f"p < {ALPHA:g}, adjusted for all comparisons with the baseline {how}, paired by seed"),
-        ("undecided", f"none of these: no sign that there is no difference{more}"),
+        ("undecided", "none of these: no sign that there is no difference"),
     ]

@@ -25,10 +25,8 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
     by numerical integration (``max_moderated``): Dunnett's test (1955), but for its pooled variance. So neither unequal
     variances nor a noisy baseline lead to false positives, and few seeds still give power.
 
-    The p-values step down: after a rejection the next is adjusted for one fewer, as if the rejected were not there
-    (Westfall 1997). So the last is that of its paired t test, which is all there is of two cells. The intervals hold
-    together with the given confidence, and do not step down (no simple ones do): an interval that excludes 0 implies
-    p < 1 - confidence; the converse holds for the most significant cell, not for all.
+    P-values and intervals are single-step, from one distribution: an interval excludes 0 if and only if
+    p < 1 - confidence. With one cell beside the baseline it is the paired t-test.
 
     Simulated with 3, 5 and 10 seeds, 8 and 32 contrasts, and standard deviations up to 5 times those of other cells
     (``benchmarks/calibration.py``), family-wise false positives are between .032 and .054, coverage between .946 and
@@ -79,19 +77,12 @@ class Comparison:
         quantile = cache(ModeratedMaxT.quantile)
         half = np.full(len(self.known), np.nan)
         for i in np.flatnonzero(self.known):
-            half[i] = quantile(self._largest(i, self.k), confidence) * self.found.error[i]
+            half[i] = quantile(self._largest(i), confidence) * self.found.error[i]
         return self.found.mean - half, self.found.mean + half
 
     def p(self) -> Array:
-        """(k,) p-values adjusted for all, stepping down; NaN where there is none."""
-        p, least = self._tails(self.k), 0.0
-        order = np.argsort(p, kind="stable")[: self.k]
-        for left, i in zip(range(self.k, 0, -1), order, strict=True):
-            error = self.found.error[i] if left > 1 else self.found.paired[i]
-            stepped = self._largest(i, left).sf(abs(self.found.mean[i]) / error, left)
-            # Never above what goes with the interval.
-            p[i] = least = max(least, min(p[i], stepped))
-        return p
+        """(k,) p-values adjusted for all; NaN where there is none."""
+        return self._tails(self.k)
 
     def unadjusted(self) -> Array:
         """(k,) p-value of each contrast alone, two-sided; NaN where there is none."""
@@ -100,13 +91,13 @@ class Comparison:
     def _tails(self, m: int) -> Array:
         p, t = np.full(len(self.known), np.nan), np.abs(self.found.mean / self.found.error)
         for i in np.flatnonzero(self.known):
-            p[i] = self._largest(i, self.k).sf(t[i], m)
+            p[i] = self._largest(i).sf(t[i], m)
         return p
 
-    def _largest(self, i: np.intp, k: int) -> ModeratedMaxT:
-        """Of k contrasts, as if all had the seeds of this one, and as if two where it has one."""
+    def _largest(self, i: np.intp) -> ModeratedMaxT:
+        """Of all contrasts, as if all had the seeds of this one, and as if two where it has one."""
         seeds = max(2, int(self.found.pairs[i]))
-        return max_moderated(k, seeds, float(self.found.prior[i]), float(self.found.share[i]))
+        return max_moderated(self.k, seeds, float(self.found.prior[i]), float(self.found.share[i]))
 
 
 def compare(grid: Array) -> Comparison:

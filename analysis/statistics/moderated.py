@@ -18,8 +18,6 @@ class Differences:
         pairs: (..., k) seeds that both cells have.
         mean: (..., k) mean difference over them; NaN without any.
         error: (..., k) standard error of the mean; NaN where nothing tells a variance.
-        paired: (..., k) standard error of the mean from its own variance alone, as in a paired t test;
-            the moderated one where that is 0.
         prior: (..., k) d0, degrees of freedom that the mean variance of all contrasts is counted for.
         share: (..., k) of the baseline in the variance of a difference, corrected for what few seeds hide.
         heterogeneity: (...) of the variances; 1 is what equal variances give on average.
@@ -28,7 +26,6 @@ class Differences:
     pairs: Array
     mean: Array
     error: Array
-    paired: Array
     prior: Array
     share: Array
     heterogeneity: Array
@@ -76,9 +73,8 @@ def _differences(grid: Array) -> Differences:
     heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared, 0.95) ** 2)
     prior = np.maximum(g, 1) * np.minimum(1, np.maximum(g, 1) / 12) / np.maximum(1, heterogeneity[..., None] ** 2)
     value = (prior * pooled[..., None] + g * own) / (prior + g)
-    paired = np.where(own > LEAST * pooled[..., None], own, value)
     share = _share(shared[..., None], n) * _overlap(seen, n)
-    return Differences(n, mean, np.sqrt(value / n), np.sqrt(paired / n), prior, share, heterogeneity)
+    return Differences(n, mean, np.sqrt(value / n), prior, share, heterogeneity)
 
 
 def _share(shared: Array, n: Array) -> Array:

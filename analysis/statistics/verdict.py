@@ -8,7 +8,6 @@ import pandas as pd
 from analysis.statistics.contrasts import compare, score_grid
 
 ALPHA = 0.05
-MOST_SEEDS = 1000
 
 
 def verdicts(
@@ -20,9 +19,9 @@ def verdicts(
       2017). The joint interval makes it hold for all cells together. It comes first: a difference that is certain and
       smaller than the smallest of interest is of no interest. Without a SESOI there is no ``equivalent``.
     * ``better``, ``worse``: the adjusted p of ``contrasts`` is below .05, in one direction or the other.
-    * ``undecided``: none of these. ``more`` is the number of seeds after which one of them would be reached, if the
-      difference and its standard deviation stayed what they are: the n at which half an interval, shrinking with
-      sqrt(n), equals the difference, or what it leaves to the SESOI. It is a guess, as good as the difference.
+    * ``undecided``: none of these. How many more seeds would decide it is not told: computed from five seeds, as the n
+      at which the interval would be short enough if the difference stayed what it is, such a number was right in half
+      to two thirds of the cases (``benchmarks/calibration.py``).
 
     Args:
         frame: ``cell``, ``seed``, ``score``; rows without a score are left out.
@@ -32,7 +31,7 @@ def verdicts(
 
     Returns:
         By cell, without the baseline: ``difference``, ``low``, ``high`` (95 %, joint), ``tost_low``, ``tost_high``
-        (90 %, joint), ``p``, ``verdict`` and ``more``, NaN where it is decided, unknown or beyond 1000.
+        (90 %, joint), ``p`` and ``verdict``.
 
     Raises:
         ValueError: the SESOI is not above 0.
@@ -48,23 +47,15 @@ def verdicts(
         index=pd.Index(others, name="cell"),
     ).assign(p=compared.p())
     sign = 1 if direction == "max" else -1
-    rows = [
-        _verdict(row, sign, sesoi, int(n)) for (_, row), n in zip(table.iterrows(), compared.found.pairs, strict=True)
-    ]
-    return table.assign(verdict=[name for name, _ in rows], more=[more for _, more in rows])
+    return table.assign(verdict=[_verdict(row, sign, sesoi) for _, row in table.iterrows()])
 
 
-def _verdict(row: pd.Series, sign: int, sesoi: float | None, n: int) -> tuple[str, float]:
+def _verdict(row: pd.Series, sign: int, sesoi: float | None) -> str:
     if sesoi is not None and max(abs(row["tost_low"]), abs(row["tost_high"])) < sesoi:
-        return "equivalent", math.nan
+        return "equivalent"
     if row["p"] < ALPHA:
-        return "better" if sign * row["difference"] > 0 else "worse", math.nan
-    size = abs(row["difference"])
-    shrink = [(row["high"] - row["low"]) / 2 / size if size else math.nan]
-    if sesoi is not None and size < sesoi:
-        shrink.append((row["tost_high"] - row["tost_low"]) / 2 / (sesoi - size))
-    needed = n * min((ratio for ratio in shrink if not math.isnan(ratio)), default=math.nan) ** 2
-    return "undecided", max(1.0, math.ceil(needed) - n) if needed <= MOST_SEEDS else math.nan
+        return "better" if sign * row["difference"] > 0 else "worse"
+    return "undecided"
 
 
 def why_not_wilcoxon(seeds: int, comparisons: int = 1, alpha: float = ALPHA) -> str | None:

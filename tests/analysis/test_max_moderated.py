@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from analysis.statistics.max_moderated import ModeratedMaxT
-from analysis.statistics.max_t import EqualMaxT
+from benchmarks.equal_max_t import EqualMaxT
 from analysis.statistics.moderated import differences
 from analysis.statistics.quadrature import noncentral
 
