@@ -24,10 +24,8 @@ def effects_table(study: StudyRuns) -> Table:
             "kind": numbers["kind"].to_list(),
             "seeds": numbers["seeds"].map(str).to_list(),
             "range of means": numbers["range"].map(number).to_list(),
-            "95 % interval": [
-                interval(*ends) for ends in zip(numbers["range_low"], numbers["range_high"], strict=True)
-            ],
-            "p": numbers["p_raw"].map(p_value).to_list(),
+            "range, 95 %": [interval(*ends) for ends in zip(numbers["range_low"], numbers["range_high"], strict=True)],
+            "p (this effect)": numbers["p_raw"].map(p_value).to_list(),
             "p (Holm)": numbers["p"].map(p_value).to_list(),
         }
     )
@@ -47,8 +45,9 @@ def _effects_caption(study: StudyRuns, numbers: pd.DataFrame, factors: int) -> s
     notes = "".join(f" {effect}: {note}." for effect, note in numbers["note"].items() if note)
     return (
         f"Study {study.plan.study}: effects of the factors on {study.plan.metric.name}. Range: the largest minus the "
-        f"smallest marginal mean, averaged over the levels of the other factors. {AGAINST_SEEDS}; p is adjusted for "
-        f"all pairs of levels and belongs to the interval, p (Holm) also for the {kinds.get(MAIN, 0)} main effects."
+        f"smallest marginal mean, averaged over the levels of the other factors. {AGAINST_SEEDS}; p "
+        f"(this effect) is adjusted for all pairs of levels and belongs to the interval, p (Holm) also for the "
+        f"{kinds.get(MAIN, 0)} main effects."
         f"{exploratory}{hidden}{notes}{peeking_sentence(study)}{holes_sentence(study)}"
     )
 
@@ -87,8 +86,8 @@ def margins_table(study: StudyRuns, effects: Table) -> Table:
         columns=columns,
     )
     caption = (
-        f"Study {plan.study}: marginal means of {plan.metric.name}, averaged over the levels of the other factors, with "
-        f"95 % t intervals over seeds, each for its mean alone; difference to the best level of the factor. "
+        f"Study {plan.study}: marginal means of {plan.metric.name}, averaged over the levels of the other factors, "
+        f"with 95 % t intervals over seeds, each for its mean alone; difference to the best level of the factor. "
         f"{AGAINST_SEEDS}; adjusted for all pairs of levels of the factor, not for the number of factors. What to set "
         f"(where the main effect has p (Holm) < {ALPHA:g}): {sentences}{peeking_sentence(study)}{holes_sentence(study)}"
     )

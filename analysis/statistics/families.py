@@ -22,4 +22,4 @@ def double_differences(first: int, second: int) -> Array:
 
     The columns are the combinations of levels, those of the second factor running fastest.
     """
-    return np.kron(pairs(first), pairs(second))
+    return np.asarray(np.kron(pairs(first), pairs(second)), dtype=np.float64)

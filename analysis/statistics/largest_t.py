@@ -74,7 +74,7 @@ class LargestT:
         t = np.asarray(t, dtype=float)
         if self.single:
             return np.asarray(2 * special.stdtr(self.df, -np.abs(t)))
-        return np.max([self._tail(t, *reference) for reference in self.references], axis=0)
+        return np.asarray(np.max([self._tail(t, *reference) for reference in self.references], axis=0))
 
     def quantile(self, probability: float) -> float:
         """The value that M stays below with a probability."""

@@ -108,7 +108,8 @@ def _sentence(factor: str, levels: pd.DataFrame, p: float, kept: object) -> str:
         return f"{factor}: no effect shown{'' if kept is None else f', no reason to leave {kept}'}."
     best = levels.index[levels["difference"].isna() & levels["mean"].notna()][0]
     if kept in worse.index:
-        return f"{factor}: set {best}; {kept}, the baseline, costs {_cost(worse.loc[kept])}."
+        row = worse[worse.index == kept].iloc[0]
+        return f"{factor}: set {best}; {kept}, the baseline, costs {_cost(row)}."
     # Only a difference to the best level is tested here, so the best is named with every cost.
     costs = [f"{level} costs {_cost(row)}" for level, row in worse.iterrows()]
     others = [str(level) for level in levels.index if level not in worse.index and level != best]

@@ -70,39 +70,39 @@ class WithinSeed:
         self.levels = {factor: list(self.frame[factor].unique()) for factor in self.factors}
         codes = {factor: pd.Categorical(self.frame[factor], self.levels[factor]).codes for factor in self.factors}
         self.codes = {factor: code.astype(np.intp) for factor, code in codes.items()}
-        self.fits: dict[tuple[int, bytes], _Fit] = {}
+        self.fits: dict[tuple[int, bytes], Fit] = {}
         mains: list[Term] = [(factor,) for factor in self.factors]
         self.interactions = [pair for pair in itertools.combinations(self.factors, 2) if self._crossed(pair)]
         everything = np.arange(len(self.frame), dtype=np.intp)
-        whole = _Fit(self, [*mains, *self.interactions], everything)
-        known = [pair for pair in self.interactions if whole.tells(pair)]
-        self.terms_of_means = [*mains, *known]
+        whole = Fit(self, [*mains, *self.interactions], everything)
+        self.known = [pair for pair in self.interactions if whole.tells(pair)]
 
     def main(self, factor: str) -> LevelMeans:
         """Means of a factor's levels."""
-        return self._means((factor,), self.terms_of_means)
+        return self._means((factor,))
 
     def interaction(self, pair: Term) -> LevelMeans:
         """Means of the combinations of levels of two factors."""
-        mains: list[Term] = [(factor,) for factor in self.factors]
-        return self._means(pair, [*mains, *self.interactions])
+        return self._means(pair)
 
-    def _means(self, term: Term, model: Sequence[Term]) -> LevelMeans:
+    def _means(self, term: Term) -> LevelMeans:
         score, seeds = self.frame["score"].to_numpy(float), list(self.frame["seed"].unique())
         means, doubts = [], []
         for rows in self._rows(seeds):
-            mean, doubt = self._fit(model, rows).means(term, score[rows])
+            mean, doubt = self.fit(term, rows).means(term, score[rows])
             means.append(mean)
             doubts.append(doubt)
         return LevelMeans(self.combinations(term), seeds, np.array(means), doubts)
 
-    def _fit(self, model: Sequence[Term], rows: NDArray[np.intp]) -> "_Fit":
-        """The fit of a seed; seeds with the same cells share one, and in most studies all have."""
+    def fit(self, term: Term, rows: NDArray[np.intp]) -> "Fit":
+        """Least squares of the runs in some rows, with the model that a term's means need."""
+        mains: list[Term] = [(factor,) for factor in self.factors]
+        model = [*mains, *(self.known if len(term) == 1 else self.interactions)]
+        # Seeds with the same cells share a fit, and in most studies all seeds have the same.
         cells = np.stack([code[rows] for code in self.codes.values()]).tobytes()
-        key = len(model), cells
-        if key not in self.fits:
-            self.fits[key] = _Fit(self, model, rows)
-        return self.fits[key]
+        if (len(model), cells) not in self.fits:
+            self.fits[len(model), cells] = Fit(self, model, rows)
+        return self.fits[len(model), cells]
 
     def _rows(self, seeds: Sequence[object]) -> list[NDArray[np.intp]]:
         """Rows of each seed, in the order of the levels, so that equal cells are told by equal bytes."""
@@ -123,7 +123,7 @@ class WithinSeed:
         return bool(np.triu(common, 1).max(initial=0) >= 2)
 
 
-class _Fit:
+class Fit:
     """Least squares of the runs in some rows, by the products of the columns of its terms."""
 
     def __init__(self, of: WithinSeed, model: Sequence[Term], rows: NDArray[np.intp]) -> None:

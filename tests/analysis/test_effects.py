@@ -1,195 +1,227 @@
-"""Effect sizes, pairs, marginal means and shares of variance agree with independent computations."""
+"""Effects of factors: against R, against independent computations, and where runs are missing."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from scipy import stats
 from statsmodels.formula.api import ols
-from statsmodels.stats.anova import anova_lm
-from statsmodels.stats.multicomp import pairwise_tukeyhsd
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.multitest import multipletests
 
-from analysis.statistics.anova import effects, omega_interval
-from analysis.statistics.blocked import noise
-from analysis.statistics.marginal import advice, marginal
-from analysis.statistics.sizes import hedges, proportion, sizes, standardised_interval
-from analysis.statistics.tukey import tukey
-from tests.analysis.test_statistics import factorial, frame
+from analysis.statistics.effects import INTERACTION, MAIN, effects, holm
+from analysis.statistics.marginal_means import advice, marginal_means
+from analysis.statistics.pairwise import pairwise
+from tests.analysis.test_statistics import at, factorial, frame
 
-
-def test_without_blocks_it_is_statsmodels_and_scipys_tukey() -> None:
-    rng = np.random.default_rng(2)
-    groups = [rng.normal(size=6) + i for i in range(4)]
-    data = pd.DataFrame([{"cell": f"c{i}", "seed": 0, "score": x} for i, group in enumerate(groups) for x in group])
-    result = tukey(data)
-    expected = pairwise_tukeyhsd(data["score"], data["cell"])
-    np.testing.assert_allclose(-result["difference"], expected.meandiffs)
-    np.testing.assert_allclose(result["p"], expected.pvalues, atol=1e-3)
-    np.testing.assert_allclose(-result["high"], expected.confint[:, 0], atol=2e-3)
-    interval = stats.tukey_hsd(*groups).confidence_interval()
-    np.testing.assert_allclose(result["low"], np.asarray(interval.low)[np.triu_indices(4, 1)], atol=1e-6)
+REFERENCE = Path(__file__).parent / "reference"
+FACTORS = ["enc", "cl", "reconstruction", "classification"]
+# Each two-level effect against its own interaction with seeds: F(1, 4) and p of expected_R.txt.
+STRATA = {
+    "reconstruction": (0.418, 0.553),
+    "classification": (3.839, 0.122),
+    "reconstruction x classification": (0.028, 0.876),
+}
+# One-sample t over the estimates within each seed: t and p of incomplete_R.txt.
+INCOMPLETE = {
+    "reconstruction": (0.268264, 0.801762),
+    "classification": (1.96261, 0.121191),
+    "reconstruction x classification": (0.0975433, 0.926987),
+}
 
 
-def test_with_blocks_the_range_is_studentized_by_the_blocked_residual() -> None:
-    data = frame(6, 3, shift=2.0)
-    model = ols("score ~ C(cell) + C(seed)", data).fit()
-    q = stats.studentized_range.ppf(0.95, 3, model.df_resid) / 2**0.5 * (2 * model.mse_resid / 6) ** 0.5
-    result = tukey(data)
-    np.testing.assert_allclose((result["high"] - result["low"]) / 2, q)
-    assert ((result["low"] > 0) | (result["high"] < 0)).equals(result["p"] < 0.05)
+def scores(every: int | None = None) -> pd.DataFrame:
+    """The frame of the reference, or that without every 13th run from the 7th."""
+    data = pd.read_csv(REFERENCE / "loss_scores.csv")
+    return data if every is None else data[(np.arange(len(data)) - 6) % every != 0]
 
 
-def test_pairs_with_missing_runs_are_simulated_and_close_to_the_complete_ones() -> None:
-    data = frame(8, 3, shift=3.0)
-    complete = tukey(data)
-    data.loc[3, "score"] = np.nan
-    result = tukey(data)
-    assert (result["p"] - complete["p"]).abs().max() < 0.1
-    model = ols("score ~ C(cell) + C(seed)", data.dropna()).fit()
-    assert float(result["difference"].iloc[0]) == pytest.approx(-model.params["C(cell)[T.c1]"])
-    data.loc[data["cell"] == "c2", "score"] = np.nan
-    assert tukey(data)["p"].notna().tolist() == [True, False, False]
-    assert tukey(data.assign(score=0.3))["p"].isna().all()
-    assert len(tukey(frame(3, 1))) == 0
+def levels_of(data: pd.DataFrame, factor: str, factors: list[str]) -> pd.DataFrame:
+    """Marginal means of one factor, by level as text."""
+    table = marginal_means(data, factors).xs(factor, level="factor")
+    return pd.DataFrame(table).set_axis([str(level) for level in table.index])
 
 
-def test_noise_is_the_residual_deviation_of_the_blocked_fit() -> None:
-    data = frame(6, 3)
-    data.loc[2, "score"] = np.nan
-    assert noise(data) == pytest.approx(ols("score ~ C(cell) + C(seed)", data.dropna()).fit().mse_resid ** 0.5)
-    assert np.isnan(noise(frame(1, 3)))
-    assert np.isnan(noise(data.assign(score=np.nan)))
+def test_two_levels_are_the_strata_of_a_repeated_measures_analysis() -> None:
+    table = effects(scores(), FACTORS)
+    for effect, (f, p) in STRATA.items():
+        assert at(table, effect, "t") ** 2 == pytest.approx(f, abs=6e-4)
+        assert at(table, effect, "p_raw") == pytest.approx(p, abs=6e-4)
 
 
-def test_difference_is_the_paired_t_interval_and_dz_its_standardised_form() -> None:
-    data = frame(7, 2, shift=1.0)
-    row = sizes(data, "c0").loc["c1"]
-    pair = data.loc[data["cell"] == "c1", "score"].to_numpy() - data.loc[data["cell"] == "c0", "score"].to_numpy()
-    expected = stats.ttest_1samp(pair, 0).confidence_interval()
-    assert [row["low"], row["high"]] == pytest.approx([expected.low, expected.high])
-    assert row["dz"] == pytest.approx(pair.mean() / pair.std(ddof=1) * hedges(6))
-    # Its ends are the effects of which the observed t is the 2.5 % point from above and from below.
-    t = float(stats.ttest_1samp(pair, 0).statistic)
-    assert stats.nct.sf(t, 6, row["dz_low"] * 7**0.5) == pytest.approx(0.025, abs=1e-6)
-    assert stats.nct.cdf(t, 6, row["dz_high"] * 7**0.5) == pytest.approx(0.025, abs=1e-6)
+def test_two_levels_are_the_paired_t_test_everywhere() -> None:
+    data = scores()
+    wide = data.pivot_table(index="seed", columns="classification", values="score")
+    expected = stats.ttest_rel(wide["focal"], wide["nll"])
+    interval = expected.confidence_interval()
+    levels = levels_of(data, "classification", FACTORS)
+    assert at(effects(data, FACTORS), "classification", "p_raw") == pytest.approx(expected.pvalue)
+    assert at(levels, "focal", "p") == pytest.approx(expected.pvalue)
+    ends = [at(levels, "focal", "difference_low"), at(levels, "focal", "difference_high")]
+    assert ends == pytest.approx([interval.low, interval.high])
 
 
-@pytest.mark.parametrize(("df", "j"), [(2, 0.5642), (4, 0.7979), (10, 0.9228), (20, 0.9619), (50, 0.9849)])
-def test_hedges_correction_is_that_of_his_table(df: int, j: float) -> None:
-    """Hedges 1981, table 1."""
-    assert hedges(df) == pytest.approx(j, abs=2e-4)
+def test_pairs_of_levels_are_differences_of_means_with_moderated_errors() -> None:
+    data = scores()
+    wide = data.pivot_table(index="seed", columns="cl", values="score").to_numpy()
+    pairs = np.array([wide[:, j] - wide[:, i] for i, j in itertools.combinations(range(4), 2)])
+    # 4 degrees of freedom of its own, and 16 / 12 of the mean of all six.
+    own = pairs.var(1, ddof=1)
+    error = np.sqrt((4 / 3 * own.mean() + 4 * own) / (4 / 3 + 4) / 5)
+    t = np.abs(pairs.mean(1) / error)
+    table = effects(data, FACTORS)
+    assert at(table, "cl", "t") == pytest.approx(t.max())
+    assert at(table, "cl", "range") == pytest.approx(np.abs(pairs.mean(1)).max())
+    levels = levels_of(data, "cl", FACTORS)
+    assert levels["difference"].to_list()[1:] == pytest.approx((wide[:, 1:] - wide[:, :1]).mean(0).tolist())
 
 
-@pytest.mark.parametrize(("d", "n"), [(0.0, 3), (50.0, 3), (-8.0, 5), (1e3, 20), (0.5, 100)])
-def test_standardised_intervals_contain_the_estimate_however_large(d: float, n: int) -> None:
-    low, high = standardised_interval(d, n, 0.95)
-    assert low < d < high
+def test_runs_that_are_missing_leave_the_estimates_within_each_seed() -> None:
+    table = effects(scores(every=13), FACTORS)
+    for effect, (t, p) in INCOMPLETE.items():
+        assert at(table, effect, "t") == pytest.approx(t, rel=1e-5)
+        assert at(table, effect, "p_raw") == pytest.approx(p, rel=1e-5)
 
 
-@pytest.mark.parametrize(("wins", "n"), [(0, 3), (3, 3), (4, 5), (7, 10), (20, 20)])
-def test_intervals_of_proportions_are_clopper_pearson(wins: int, n: int) -> None:
-    assert proportion(wins, n, 0.95) == pytest.approx(proportion_confint(wins, n, 0.05, "beta"))
+def test_an_incomplete_seed_is_least_squares_of_that_seed() -> None:
+    data = scores(every=13)
+    fits = [
+        ols("score ~ (C(enc, Sum) + C(cl, Sum) + C(reconstruction, Sum) + C(classification, Sum)) ** 2", here).fit()
+        for _, here in data.groupby("seed")
+    ]
+    level = [fit.params["Intercept"] + fit.params["C(cl, Sum)[S.0.1]"] for fit in fits]
+    assert at(levels_of(data, "cl", FACTORS), "0.1", "mean") == pytest.approx(np.mean(level))
 
 
-@pytest.mark.parametrize("n", [3, 5, 10, 20])
-@pytest.mark.parametrize("p", [0.5, 0.75, 0.9])
-def test_the_interval_of_p_better_covers_what_it_claims(n: int, p: float) -> None:
-    covered = [proportion(wins, n, 0.95)[0] <= p <= proportion(wins, n, 0.95)[1] for wins in range(n + 1)]
-    assert float(stats.binom.pmf(np.arange(n + 1), n, p) @ covered) >= 0.95
+@pytest.mark.parametrize("seed", range(8))
+def test_p_and_interval_of_an_effect_and_of_its_levels_never_disagree(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = factorial(seeds=4, noise=0.5, a=0.3)
+    data["score"] += rng.normal(scale=0.4, size=len(data))
+    table, levels = effects(data, ["a level", "b", "c"]), marginal_means(data, ["a level", "b", "c"])
+    assert ((table["range_low"] > 0) == (table["p_raw"] < 0.05)).all()
+    excludes = (levels["difference_low"] > 0) | (levels["difference_high"] < 0)
+    assert excludes.equals(levels["p"] < 0.05)
+    assert (levels.groupby("factor")["p"].min() >= table.loc[["a level", "b", "c"], "p_raw"] - 1e-12).all()
 
 
-def test_p_better_counts_seeds_in_the_metrics_direction_and_is_meaningful_from_six_on() -> None:
-    data = pd.DataFrame([{"cell": c, "seed": s, "score": s + (c == "b") * (1 + s)} for c in "ab" for s in range(6)])
-    up, down = sizes(data, "a").loc["b"], sizes(data, "a", "min").loc["b"]
-    assert [up["better"], down["better"]] == [1.0, 0.0]
-    assert up["meaningful"]
-    assert not down["meaningful"]
-    assert not sizes(data[data["seed"] < 5], "a").loc["b", "meaningful"]
-    tied = data.assign(score=data["score"].where(data["seed"] > 0, 7.0))
-    assert sizes(tied, "a").loc["b", "better"] == pytest.approx(5.5 / 6)
+def test_adding_a_constant_to_a_seed_changes_nothing() -> None:
+    data = scores()
+    moved = data.assign(score=data["score"] + 3.0 * data["seed"])
+    first, second = effects(data, FACTORS), effects(moved, FACTORS)
+    pd.testing.assert_frame_equal(first, second, rtol=1e-6)
 
 
-def test_sizes_of_one_seed_none_or_no_variance_make_no_claim() -> None:
-    assert sizes(frame(1, 2), "c0")[["low", "dz", "dz_low"]].isna().all(axis=None)
-    same = sizes(frame(4, 2).assign(score=0.1), "c0").loc["c1"]
-    assert same["better"] == 0.5
-    assert np.isnan(same["dz"])
-    lost = frame(4, 3)
-    lost.loc[lost["cell"] == "c1", "score"] = np.nan
-    assert sizes(lost, "c0").loc["c1", "n"] == 0
+def test_an_effect_that_differs_from_seed_to_seed_is_not_found() -> None:
+    """Every run of a seed agrees, and a pooled residual would call it certain."""
+    data = factorial(seeds=4, noise=0.01)
+    data["score"] += np.array([1.0, -0.8, 1.2, -1.1])[data["seed"]] * (data["b"] == "l1")
+    assert at(effects(data, ["a level", "b", "c"]), "b", "p_raw") > 0.5
 
 
-def test_unbalanced_anova_is_type_three_with_sum_contrasts() -> None:
-    data = factorial(a=1.0)
-    data.loc[[0, 5, 6, 17, 30], "score"] = np.nan
-    table = effects(data, ["a level", "b", "c"])
-    formula = "score ~ C(seed, Sum) + (C(a, Sum) + C(b, Sum) + C(c, Sum)) ** 2"
-    expected = anova_lm(ols(formula, data.dropna().rename(columns={"a level": "a"})).fit(), typ=3)
-    order = ["C(a, Sum)", "C(b, Sum)", "C(c, Sum)"]
-    rows = order + [f"{first}:{second}" for first, second in itertools.combinations(order, 2)]
-    np.testing.assert_allclose(table["F"], expected.loc[rows, "F"])
-    np.testing.assert_allclose(table["p"], expected.loc[rows, "PR(>F)"])
-    assert table["type"].eq("III").all()
+def test_main_effects_and_interactions_are_adjusted_apart() -> None:
+    table = effects(factorial(seeds=6, a=1.0), ["a level", "b", "c"])
+    for kind in (MAIN, INTERACTION):
+        family = table[table["kind"] == kind]
+        assert family["p"].to_list() == pytest.approx(multipletests(family["p_raw"], method="holm")[1].tolist())
+    assert holm(pd.Series([0.04, np.nan, 0.01])).to_list() == pytest.approx([0.04, np.nan, 0.02], nan_ok=True)
 
 
-def test_the_interval_of_omega_squared_inverts_the_noncentral_f_distribution() -> None:
-    low, high = omega_interval(6.0, 2, 30, 40)
-    for share, tail in ((low, 0.95), (high, 0.05)):
-        assert stats.ncf.cdf(6.0, 2, 30, 40 * share / (1 - share)) == pytest.approx(tail, abs=1e-6)
-    assert omega_interval(0.8, 2, 30, 40)[0] == 0
-    assert omega_interval(0.001, 2, 30, 40) == (0.0, 0.0)
-    assert np.isnan(omega_interval(np.nan, 2, 30, 40)[0])
-    table = effects(factorial(a=1.0), ["a level", "b", "c"])
-    assert ((table["omega2_low"] > 0) == (table["p"] < 0.05)).all()
+def test_a_planted_interaction_is_found_and_nothing_else() -> None:
+    table = effects(factorial(seeds=10, noise=0.3, ab=2.0), ["a level", "b", "c"])
+    assert at(table, "a level x b", "p") < 1e-4
+    assert at(table, "a level x b", "range") == pytest.approx(2.0, abs=0.4)
+    assert table.loc[["c", "a level x c", "b x c"], "p"].min() > 0.05
 
 
-def test_marginal_means_of_a_complete_grid_are_plain_means_with_the_error_of_the_blocked_fit() -> None:
-    data = factorial(a=1.0)
-    table = marginal(data, ["a level", "b", "c"])
-    model = ols("score ~ C(seed) + C(a) * C(b) * C(c)", data.rename(columns={"a level": "a"})).fit()
-    np.testing.assert_allclose(table["mean"].to_numpy(float)[:3], data.groupby("a level")["score"].mean())
-    half = stats.t.ppf(0.975, model.df_resid) * (model.mse_resid / 16) ** 0.5
-    np.testing.assert_allclose((table["high"] - table["low"]).to_numpy(float)[:3] / 2, half)
-    two = table[table.index.get_level_values("factor") == "b"].dropna()
-    t = two["difference"].to_numpy(float) / (2 * model.mse_resid / 24) ** 0.5
-    assert len(two) == 1
-    np.testing.assert_allclose(two["p"], 2 * stats.t.sf(np.abs(t), model.df_resid), atol=1e-6)
+def test_one_seed_one_level_and_equal_scores_make_no_claim_and_say_why() -> None:
+    one = effects(factorial(seeds=1), ["a level", "b", "c"])
+    assert one[["p_raw", "p", "range_low", "t"]].isna().all(axis=None)
+    assert one["range"].notna().all()
+    assert one["note"].eq("one seed: nothing tells how much it varies").all()
+    assert list(effects(factorial().assign(b="same"), ["a level", "b"]).index) == ["a level"]
+    same = effects(factorial().assign(score=0.1), ["a level", "b"])
+    assert same["p_raw"].isna().all()
+    assert same["note"].eq("it does not vary from seed to seed").all()
+    assert effects(factorial().assign(score=np.nan), ["a level", "b"]).empty
 
 
-def test_marginal_means_of_one_factor_at_a_time_are_adjusted_for_the_others() -> None:
+def test_one_at_a_time_tells_main_effects_without_interactions() -> None:
     """a=2 was tried with b=1 alone, and b=2 is 5 better: plain means would charge that to a."""
-    cells = [(1, 1), (2, 1), (1, 2)]
     rng = np.random.default_rng(0)
+    cells = [(1, 1), (2, 1), (1, 2)]
     rows = [
         {"a": a, "b": b, "seed": s, "score": 5.0 * (b == 2) + s + 0.01 * rng.normal()}
-        for a, b in cells
-        for s in range(5)
+        for (a, b), s in itertools.product(cells, range(5))
     ]
-    data = pd.DataFrame(rows)
-    table = marginal(data, ["a", "b"])
-    model = ols("score ~ C(a) + C(b) + C(seed)", data).fit()
-    first, second = table["mean"].to_numpy(float)[:2]
-    assert second - first == pytest.approx(model.params["C(a)[T.2]"])
-    assert table["difference"].to_numpy(float)[2] == pytest.approx(-5, abs=0.05)
-    assert sm.OLS(data["score"], model.model.exog).fit().df_resid == model.df_resid
+    table = effects(pd.DataFrame(rows), ["a", "b"])
+    assert list(table.index) == ["a", "b"]
+    assert at(table, "a", "range") < 0.05
+    assert at(table, "b", "range") == pytest.approx(5, abs=0.05)
 
 
-def test_advice_names_the_best_level_its_price_and_what_makes_no_difference() -> None:
+def test_a_seed_that_cannot_tell_an_effect_is_named() -> None:
+    data = factorial(seeds=4)
+    data.loc[(data["seed"] == 2) & (data["b"] == "l1"), "score"] = np.nan
+    table = effects(data, ["a level", "b"])
+    assert at(table, "b", "seeds") == 3
+    assert table.loc["b", "note"] == "cannot be estimated from seed 2"
+    # The mean of a level is over both levels of b, which may interact: that seed cannot tell it either.
+    assert at(table, "a level", "seeds") == 3
+    wide = data[data["seed"] != 2].pivot_table(index="seed", columns="b", values="score")
+    assert at(table, "b", "p_raw") == pytest.approx(stats.ttest_rel(wide["l0"], wide["l1"]).pvalue)
+
+
+def test_an_excluded_combination_leaves_the_differences_of_differences_without_it() -> None:
+    data = factorial(seeds=5, noise=0.1, ab=1.0)
+    data.loc[(data["a level"] == "l1") & (data["b"] == "l1"), "score"] = np.nan
+    table = effects(data, ["a level", "b"])
+    wide = data.pivot_table(index="seed", columns=["a level", "b"], values="score")
+    left = (wide["l2"]["l1"] - wide["l2"]["l0"]) - (wide["l0"]["l1"] - wide["l0"]["l0"])
+    assert at(table, "a level x b", "range") == pytest.approx(abs(left.mean()))
+    assert at(table, "a level x b", "t") == pytest.approx(abs(stats.ttest_1samp(left, 0).statistic))
+
+
+def test_too_many_contrasts_are_not_tested_and_it_is_told() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(s, a, rng.normal()) for s in range(3) for a in range(102)]
+    table = effects(pd.DataFrame(rows, columns=["seed", "a", "score"]), ["a"])
+    assert table.loc["a", "note"] == "5151 contrasts are too many to test together"
+    assert np.isnan(at(table, "a", "p"))
+
+
+def test_advice_holds_what_is_significant_after_adjustment_and_no_more() -> None:
     data = factorial(seeds=6, noise=0.3, a=1.0)
-    sentences = advice(data, ["a level", "b"], {"b": "l0"})
-    assert sentences[0].startswith("a level: set l2; l0 costs 1.9")
-    assert sentences[1] == "b: no detectable effect: keep l0."
-    assert advice(data, ["a level"], direction="min")[0].startswith("a level: set l0; l2 costs 1.9")
-    assert advice(factorial(noise=1.0, seeds=2), ["c"])[0] == "c: no detectable effect."
+    factors = ["a level", "b"]
+    table, levels = effects(data, factors), marginal_means(data, factors)
+    first, second = advice(levels, table, {"a level": "l0", "b": "l0"})
+    assert first.startswith("a level: set l2; l0, the baseline, costs 1.9")
+    assert second == "b: no effect shown, no reason to leave l0."
+    lower = advice(marginal_means(data, factors, "min"), table, {"a level": "l0"})[0]
+    assert lower.startswith("a level: against l0, l1 costs 0.889")
+    weak = table.assign(p=0.2)
+    assert advice(levels, weak)[0] == "a level: no effect shown."
 
 
-def test_marginal_means_without_runs_variance_or_levels_make_no_claim() -> None:
-    data = factorial()
-    assert marginal(data.assign(score=1.0), ["b"])["p"].isna().all()
-    assert marginal(data.assign(b="same"), ["b"]).empty
-    assert advice(data.assign(score=1.0), ["b"]) == ["b: no detectable effect."]
-    one = data[(data["seed"] == 0) & (data["c"] == "l0")]
-    assert marginal(one, ["a level", "b"])["low"].isna().all()
+def test_marginal_means_have_t_intervals_over_seeds() -> None:
+    data = factorial(seeds=5, a=1.0)
+    wide = data.pivot_table(index="seed", columns="a level", values="score")
+    levels = levels_of(data, "a level", ["a level", "b", "c"])
+    for level in map(str, wide):
+        expected = stats.ttest_1samp(wide[level], 0).confidence_interval()
+        assert [at(levels, level, "low"), at(levels, level, "high")] == pytest.approx([expected.low, expected.high])
+    assert marginal_means(data.assign(b="same"), ["b"]).empty
+    assert marginal_means(data.assign(score=1.0), ["b"])["p"].isna().all()
+
+
+def test_every_pair_of_cells_is_compared_and_two_cells_are_the_paired_t_test() -> None:
+    data = frame(6, 3, shift=4.0)
+    table = pairwise(data)
+    wide = data.pivot_table(index="seed", columns="cell", values="score")
+    assert table.loc[("c0", "c1"), "difference"] == pytest.approx((wide["c0"] - wide["c1"]).mean())
+    assert ((table["low"] > 0) | (table["high"] < 0)).equals(table["p"] < 0.05)
+    two = pairwise(data[data["cell"] != "c2"])
+    assert two["p"].iloc[0] == pytest.approx(stats.ttest_rel(wide["c0"], wide["c1"]).pvalue)
+    assert pairwise(frame(3, 1)).empty
+    assert pairwise(data.assign(score=np.nan))["p"].isna().all()

@@ -5,9 +5,26 @@ import pytest
 from scipy import stats
 
 from analysis.statistics.max_moderated import ModeratedMaxT
-from benchmarks.equal_max_t import EqualMaxT
 from analysis.statistics.moderated import differences
 from analysis.statistics.quadrature import noncentral
+from benchmarks.equal_max_t import EqualMaxT
+
+# Two-sided 5 % points of Dunnett's t (Dunnett 1964, table II, p = number of treatments without the control).
+DUNNETT = {
+    (1, 10): 2.23, (2, 10): 2.57, (3, 10): 2.76, (5, 10): 2.99, (9, 10): 3.24,
+    (1, 20): 2.09, (2, 20): 2.38, (3, 20): 2.54, (5, 20): 2.73, (9, 20): 2.95,
+    (2, 60): 2.27, (9, 60): 2.77,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("k", "df"), DUNNETT)
+def test_quantiles_are_those_of_dunnetts_table(k: int, df: int) -> None:
+    assert EqualMaxT(k, df).quantile(0.95) == pytest.approx(DUNNETT[k, df], abs=0.0051)
+
+
+@pytest.mark.parametrize("t", [0.5, 2.0, 3.5, 6.0])
+def test_tail_of_one_statistic_is_that_of_t(t: float) -> None:
+    assert EqualMaxT(1, 8, rho=0.0).sf(np.array([t]))[0] == pytest.approx(2 * stats.t.sf(t, 8), rel=1e-8)
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 10, 50])

@@ -17,10 +17,11 @@ from analysis import manifest, report
 from analysis.choice import choice_table
 from analysis.classes import classes_table
 from analysis.effect_sizes import sizes_table
-from analysis.margins import margins_table
+from analysis.factors import effects_table, margins_table
 from analysis.page import page, provenance, summary
 from analysis.runs import MISSING, Store, StudyRuns
-from analysis.tables import Table, cells_table, effects_table
+from analysis.statistics.effects import MAIN
+from analysis.tables import Table, cells_table
 from tests.analysis.conftest import grid_plan, study
 from tests.runners.conftest import Store as Made
 from tests.runners.conftest import run
@@ -100,7 +101,7 @@ def without_factors(plan: Plan, cells: int) -> Plan:
 def tables_of(runs: StudyRuns) -> dict[str, Table]:
     made = [cells_table(runs), effects_table(runs), classes_table(runs), choice_table(runs)]
     made += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
-    made += [margins_table(runs)] if runs.plan.factors else []
+    made += [margins_table(runs, made[1])] if runs.plan.factors else []
     nothing = pd.DataFrame(columns=["cell"])
     return {table.name: table for table in [*made, Table("variance", nothing, nothing, "Nothing.")]}
 
@@ -143,9 +144,9 @@ def test_every_planned_run_is_listed_with_its_outcome_and_its_link(written: Path
     ("table", "columns"),
     [
         ("cells", {2: "mean", 3: "low", 4: "difference", 5: "difference_low", 6: "p"}),
-        ("effects", {1: "df", 2: "F", 3: "p", 4: "omega2", 5: "range"}),
+        ("effects", {3: "range", 4: "range_low", 5: "p_raw", 6: "p"}),
         ("sizes", {2: "difference", 3: "low", 4: "dz", 5: "dz_low", 6: "better", 7: "better_low"}),
-        ("margins", {1: "mean", 2: "low", 3: "difference", 4: "difference_low", 5: "p"}),
+        ("margins", {1: "seeds", 2: "mean", 3: "low", 4: "difference", 5: "difference_low", 6: "p"}),
         ("classes", {2: "mean", 3: "low", 4: "difference", 5: "difference_low", 6: "p"}),
         ("breakdown", {2: "raw", 3: "weight", 4: "weighted", 5: "share", 6: "gradient"}),
         ("variance", {3: "estimate", 4: "seeds", 5: "dialogues", 6: "both", 7: "low_seeds", 8: "low_both"}),
@@ -190,9 +191,12 @@ def test_the_summary_says_what_the_tables_say(tmp_path: Path) -> None:
     ends = f"[{best['difference_low']:+.3f}, {best['difference_high']:+.3f}]"
     assert f"{best['name']}, {best['mean']:.3f}: {best['difference']:+.3f} to the baseline, joint 95 %" in text
     assert f"interval {ends}, better." in text
-    most = int(effects["omega2"].to_numpy().argmax())
-    short = list(effects.index)[most]
-    assert f"What matters most is {short} (p.{short}): partial omega squared {effects['omega2'].iloc[most]:.3f}" in text
+    main = effects[(effects["kind"] == MAIN) & (effects["p"] < 0.05)]
+    most = str(main["range"].idxmax())
+    row = main.loc[most]
+    size = f"range of means {row['range']:.3f} [{row['range_low']:.3f}, {row['range_high']:.3f}]"
+    assert f"Of the factors that are shown to matter, {most} (p.{most}) has the largest effect: {size}" in text
+    assert ", adjusted for 3 main effects" in text
     assert "The smallest effect of interest is ±0.04." in text
     assert "INCOMPLETE" not in text
 
@@ -264,7 +268,7 @@ def test_without_a_result_there_is_a_page_that_says_so(tmp_path: Path) -> None:
 def test_cells_without_factors_have_neither_heatmaps_nor_margins(tmp_path: Path) -> None:
     read = page_of(study(without_factors(grid_plan(), 8), {"c220y": 0.2}), tmp_path)
     assert not {"heatmap", "margins", "margins-chart", "interactions"} & set(read.ids)
-    assert "The cells together: partial omega squared" in read.text
+    assert "The cells differ: range of means" in read.text
 
 
 def test_five_hundred_cells_fit(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.path import over_all_orders, path_table, steps, ways
+from analysis.path import path_table, shapley_weights, steps, ways
 from tests.analysis.conftest import grid_plan, study
 from tests.analysis.test_choice import DEV, TEST, with_dev
 
@@ -45,14 +45,19 @@ def test_the_mean_over_all_orders_is_that_and_adds_up() -> None:
         for order in itertools.permutations(found.settings):
             before = frozenset(order[: order.index(path)])
             gains.append(test[found.cells[before | {path}]] - test[found.cells[before]])
-        np.testing.assert_allclose(over_all_orders(found, test, path), np.mean(gains, axis=0))
+        (weights,) = shapley_weights(found, [path])
+        np.testing.assert_allclose(test[list(found.cells.values())] @ weights, np.mean(gains, axis=0))
     table = path_table(runs, found).numbers
     whole = (test["c220y"] - test["c110x"]).mean()
     assert table["orders_mean"].sum() == pytest.approx(whole)
     assert table["step_mean"].sum() == pytest.approx(whole)
+    for what in ("step", "orders"):
+        excludes = (table[f"{what}_low"] > 0) | (table[f"{what}_high"] < 0)
+        assert excludes.equals(table[f"{what}_p"] < 0.05)
+    # Adjusted for all steps: no narrower than the interval of one step alone.
     first = test[table["cell"].iloc[0]] - test["c110x"]
-    expected = stats.t.interval(0.95, len(first) - 1, first.mean(), stats.sem(first))
-    assert (table["step_low"].iloc[0], table["step_high"].iloc[0]) == pytest.approx(expected)
+    alone = stats.ttest_1samp(first, 0).pvalue
+    assert table["step_p"].iloc[0] > alone
 
 
 def test_one_seed_has_no_interval_and_a_hole_has_no_path() -> None:

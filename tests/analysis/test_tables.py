@@ -12,11 +12,12 @@ from analysis import latex
 from analysis.breakdown import breakdown_table
 from analysis.classes import classes_table
 from analysis.course import Course, drawn_cells
+from analysis.factors import effects_table, most_important
 from analysis.figures import curves, forest, heatmap, margins, matrices, shares, terms
 from analysis.figures.style import save, style
 from analysis.runs import StudyRuns
 from analysis.statistics.contrasts import contrasts
-from analysis.tables import Table, cells_table, effects_table
+from analysis.tables import Table, cells_table
 from tests.analysis.conftest import grid_plan, study
 
 
@@ -58,10 +59,18 @@ def test_effects_table_finds_the_planted_factors(complete: StudyRuns) -> None:
     table = effects_table(complete)
     assert list(table.numbers.index) == ["a", "b", "kind", "a x b", "a x kind", "b x kind"]
     # The two effects are opposite: they cancel in b, and in a x kind.
-    assert list(table.numbers.index[table.numbers["p"] < 0.001]) == ["a", "kind", "a x b", "b x kind"]
+    assert list(table.numbers.index[table.numbers["p"] < 0.01]) == ["a", "kind", "a x b", "b x kind"]
     assert table.numbers["p"].max() > 0.01
-    nothing = effects_table(study(grid_plan(), {}))
+    assert most_important(table.numbers) in ("a", "kind")
+    nothing = effects_table(study(grid_plan(seeds=6), {}))
     assert (nothing.numbers["p"] > 0.01).all()
+    assert most_important(nothing.numbers.assign(p=0.06)) is None
+
+
+def test_a_table_of_effects_says_why_there_is_no_test() -> None:
+    one = effects_table(study(grid_plan(seeds=1), {}))
+    assert "a: one seed: nothing tells how much it varies." in one.caption
+    assert (one.readable["p (Holm)"] == "–").all()
 
 
 def test_the_same_study_gives_the_same_bytes(complete: StudyRuns, tmp_path: Path) -> None:

@@ -16,12 +16,13 @@ from ablations.record import Outcome, RunRecord, Stopping
 from ablations.results import Predictions
 from ablations.study import load
 from analysis.decisions import decisions_table, looks
+from analysis.factors import effects_table
 from analysis.figures import decisions
 from analysis.figures.style import style
 from analysis.report import app as report
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.runs import Store as Reader
-from analysis.tables import cells_table, effects_table
+from analysis.tables import cells_table
 from runners import ablate, planner, rounds
 from runners.driver import Driver
 from runners.executors import Message
