@@ -156,11 +156,7 @@ class Store:
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def predictions(self, run_id: str, probability: bool = True) -> TypedPredictions:
-        """What a finished run predicted for each test utterance; ``probability`` may be left out, which is faster.
-
-        Raises:
-            StudyError: there is no such run, or its file is gone.
-        """
+        """What a finished run predicted for each test utterance; without ``probability`` it is read faster."""
         contents = self._contents(run_id, PREDICTIONS_FILE)
         if contents:
             try:

@@ -27,10 +27,7 @@ MINIMAL: dict[str, Any] = {"study": "fragment", "seeds": 2}
 
 # What a page says is run as it says, but small: few dialogues and epochs, in one process. Studies that take minutes
 # are planned alone, and so is what make would do.
-SMALL = (
-    "--executor inprocess --set data.dialogues=12 --set data.min_dev_dialogues=0 --set data.min_test_dialogues=0 "
-    "--set training.epochs=2"
-)
+SMALL = "--executor inprocess --set data.dialogues=12 --set training.epochs=2"
 PYTHON = f"""#!/bin/bash
 case " $* " in
   *" runners.ablate init "*) more=() ;;
