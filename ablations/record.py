@@ -24,7 +24,8 @@ DEFAULT_URI = "sqlite:///mlruns/mlflow.db"
 SQLITE = "sqlite:///"
 
 PLAN_FILE, SEARCH_FILE, MATRIX_FILE = "plan.json", "search.json", "matrix.yaml"
-PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.csv", "confusion_matrix.csv", "history.csv"
+PREDICTIONS_FILE, CONFUSION_FILE, HISTORY_FILE = "predictions.npz", "confusion_matrix.csv", "history.csv"
+PREDICTIONS_CSV = "predictions.csv"  # of runs written before the .npz
 ERROR_FILE, UNCOMMITTED_FILE = "error.txt", "uncommitted.diff"
 CONFIG_FILE, REPORT_FOLDER = "config.yaml", "report"
 DECISIONS_FILE = "decisions.csv"

@@ -23,21 +23,17 @@ class KeptModel:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Test utterances in data order: dialogue and position, true and predicted class, (N, C) probabilities.
+    """Predictions on test. The worker encodes them, because the driver serves many workers.
 
-    Where an utterance has any number of labels, ``label`` and ``predicted`` are (N, C) of 0 and 1, and ``confusion``
-    has for each label the true negatives, false positives, false negatives and true positives.
+    Attributes:
+        content: the file, as ``ablations.predictions`` describes it.
+        label_names: of the C classes or labels.
+        multi_label: whether an utterance has any number of labels instead of one class.
+        confusion: (C, C) counts, true class by row; with several labels (C, 4) true negatives, false positives, false
+            negatives and true positives of each.
     """
 
+    content: bytes
     label_names: tuple[str, ...]
-    dialogue: tuple[int, ...]
-    position: tuple[int, ...]
-    label: tuple[int, ...] | tuple[tuple[int, ...], ...]
-    predicted: tuple[int, ...] | tuple[tuple[int, ...], ...]
-    probability: tuple[tuple[float, ...], ...]
+    multi_label: bool
     confusion: tuple[tuple[int, ...], ...]
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether an utterance has any number of labels instead of one class."""
-        return isinstance(self.label[0], tuple)

@@ -1,6 +1,6 @@
 """What is concluded from a study, from the store alone.
 
-Of the rest it knows ``ablations.record``, ``sequential`` and ``power``, which the runners share.
+Of the rest it knows ``ablations.record``, ``predictions``, ``sequential`` and ``power``, which the runners share.
 
 In a notebook: ``import analysis; frame = analysis.load("loss"); analysis.contrasts(frame, frame.attrs["baseline"])``.
 Frames go in and come out; what is named here is imported when it is first used.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablations.power import detectable, power, seeds_needed
-    from analysis.notebook import history, load, study
+    from analysis.notebook import history, load, predictions, study
     from analysis.statistics.contrasts import contrasts
     from analysis.statistics.effects import effects
     from analysis.statistics.intervals import means
@@ -32,6 +32,7 @@ __all__ = [
     "means",
     "pairwise",
     "power",
+    "predictions",
     "screen",
     "seeds_needed",
     "sizes",
@@ -50,6 +51,7 @@ _HOME = {
     "means": "analysis.statistics.intervals",
     "pairwise": "analysis.statistics.pairwise",
     "power": "ablations.power",
+    "predictions": "analysis.notebook",
     "screen": "analysis.statistics.screen",
     "seeds_needed": "ablations.power",
     "sizes": "analysis.statistics.sizes",

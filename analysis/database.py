@@ -81,16 +81,19 @@ class Database:
             for run_id, status, started, ended in self._select(RUNS, experiment)
         ]
 
-    def texts(self, run_id: str, name: str) -> list[str]:
-        """What a file of a run says, the likeliest copy first: the one beside the database, or where it was written.
+    def contents(self, run_id: str, name: str) -> list[bytes]:
+        """Content of a run's file, the likeliest copy first: the one beside the database, or where it was written.
 
         MLflow keeps absolute paths. Of a store that was moved or copied, the files that came with it are meant.
         """
-        [(study, uri)] = self._select(ARTIFACTS, run_id)
+        rows = self._select(ARTIFACTS, run_id)
+        if not rows:
+            return []
+        [(study, uri)] = rows
         beside = self.path.parent / "artifacts" / study / run_id / "artifacts" / name
         recorded = urlsplit(uri)
         written = [Path(url2pathname(recorded.path)) / name] if recorded.scheme in ("", "file") else []
-        return [path.read_text(encoding="utf-8") for path in (beside, *written) if path.is_file()]
+        return [path.read_bytes() for path in (beside, *written) if path.is_file()]
 
     def _select(self, query: str, *values: str) -> list[Any]:
         with contextlib.closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from ablations.record import DEFAULT_URI, Outcome
@@ -66,3 +67,31 @@ def history(name: str, tracking_uri: str = DEFAULT_URI, cells: Sequence[str] | N
     runs = wanted.set_index("run_id")[["cell", "name", "seed"]]
     epochs = store.history(list(runs.index))
     return runs.join(epochs.set_index("run_id"), how="inner").reset_index(drop=True)
+
+
+def predictions(run_id: str, tracking_uri: str = DEFAULT_URI) -> pd.DataFrame:
+    """What a finished run predicted on test, at the chosen epoch; a row for each utterance, in the order of the data.
+
+    Args:
+        run_id: as in the column ``run_id`` of ``load``.
+        tracking_uri: MLflow store.
+
+    Returns:
+        ``dialogue``, ``position`` in the dialogue, ``label`` and ``predicted`` (categories; where an utterance has any
+        number of labels, tuples of names), and ``p(NAME)`` of each class or label.
+
+    Raises:
+        StudyError: there is no such run or store, or its predictions are gone.
+    """
+    found = Store(tracking_uri).predictions(run_id)
+    assert found.probability is not None
+    columns: dict[str, object] = {"dialogue": found.dialogue.astype(np.int64), "position": found.position}
+    for name, values in (("label", found.label), ("predicted", found.predicted)):
+        if values.ndim == 1:
+            categories = pd.CategoricalDtype(list(found.label_names))
+            columns[name] = pd.Categorical.from_codes(values.astype(np.int64), dtype=categories)
+        else:
+            applying = [tuple(np.array(found.label_names, object)[row]) for row in values.astype(bool)]
+            columns[name] = pd.Series(applying, dtype=object)
+    probability = found.probability.astype(np.float64)
+    return pd.DataFrame(columns | {f"p({name})": probability[:, i] for i, name in enumerate(found.label_names)})

@@ -14,10 +14,12 @@ import pandas as pd
 
 from ablations import sequential
 from ablations.credentials import redact
+from ablations.predictions import TypedPredictions
 from ablations.record import (
     CONFUSION_FILE,
     HISTORY_FILE,
     PLAN_FILE,
+    PREDICTIONS_CSV,
     PREDICTIONS_FILE,
     SCHEMA,
     SEARCH_FILE,
@@ -32,6 +34,7 @@ from ablations.record import (
 )
 from ablations.uri import UriError, check_uri
 from analysis.database import Database, StoredRun
+from analysis.predictions_csv import from_csv
 
 MISSING = "missing"
 DIGEST = {PLAN_FILE: Tag.PLAN, SEARCH_FILE: Tag.SEARCH}  # the tag that names the plan that is meant
@@ -83,8 +86,8 @@ class Reader(Protocol):
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""
 
-    def texts(self, run_id: str, name: str) -> Sequence[str]:
-        """What a file of a run says: several where there are copies, none where it is not at hand."""
+    def contents(self, run_id: str, name: str) -> Sequence[bytes]:
+        """Content of a run's file: several where there are copies, none where it is not at hand."""
 
 
 class Store:
@@ -152,9 +155,18 @@ class Store:
         parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))).assign(run_id=run_id) for run_id in run_ids]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
-    def predictions(self, run_id: str) -> pd.DataFrame:
-        """What a finished run predicted for each test utterance, all of it as text."""
-        return pd.read_csv(io.StringIO(self._text(run_id, PREDICTIONS_FILE)), dtype=str, keep_default_na=False)
+    def predictions(self, run_id: str, probability: bool = True) -> TypedPredictions:
+        """What a finished run predicted for each test utterance; without ``probability`` it is read faster."""
+        contents = self._contents(run_id, PREDICTIONS_FILE)
+        if contents:
+            try:
+                return TypedPredictions.decode(contents[0], probability)
+            except SchemaError as error:
+                raise StudyError(f"the run {run_id}: {error}") from error
+        texts = self._texts(run_id, PREDICTIONS_CSV)
+        if texts:
+            return from_csv(texts[0])
+        raise StudyError(_gone(run_id, PREDICTIONS_FILE))
 
     def confusions(self, frame: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.DataFrame]:
         """Counts of the true (rows) and predicted classes on test, summed over the finished runs of each cell."""
@@ -198,12 +210,20 @@ class Store:
     def _text(self, run_id: str, name: str) -> str:
         texts = self._texts(run_id, name)
         if not texts:
-            raise StudyError(f"the run {run_id} has no {name} any more; was a part of the store's folder deleted?")
+            raise StudyError(_gone(run_id, name))
         return texts[0]
 
     def _texts(self, run_id: str, name: str) -> Sequence[str]:
         with refusals(self.uri):
-            return self.reader.texts(run_id, name)
+            return [content.decode() for content in self._contents(run_id, name)]
+
+    def _contents(self, run_id: str, name: str) -> Sequence[bytes]:
+        with refusals(self.uri):
+            return self.reader.contents(run_id, name)
+
+
+def _gone(run_id: str, name: str) -> str:
+    return f"the run {run_id} has no {name} any more; was a part of the store's folder deleted?"
 
 
 @contextlib.contextmanager

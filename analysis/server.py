@@ -51,10 +51,12 @@ class Server:
                 token = page.token or None
         return [_stored(run) for run in found]
 
-    def texts(self, run_id: str, name: str) -> Sequence[str]:
-        """What a file of a run says."""
+    def contents(self, run_id: str, name: str) -> Sequence[bytes]:
+        """Content of a run's file; none if the run does not have it."""
         with self._refusals(), tempfile.TemporaryDirectory() as folder:
-            return [Path(self.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")]
+            if name not in {file.path for file in self.client.list_artifacts(run_id)}:
+                return []
+            return [Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()]
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from analysis.statistics.counts import Array, Counts, count, scorer
 from analysis.statistics.dialogues import NAN, Sources, resampled, sources, weights
 from analysis.tables import Table, holes_sentence, interval, number
 
-MOST = 400  # runs whose predictions are read; 9 ms each
+MOST = 400  # runs whose predictions are read; 2 ms each with 600 test dialogues, and as much to resample
 MEAN, DIFFERENCE = "mean", "difference"
 Score = Callable[[Array], Array]
 
@@ -31,7 +31,7 @@ def variance_table(store: Store, study: StudyRuns) -> Table:
         left_out = frame["cell"].nunique() - frame.loc[shown, "cell"].nunique()
         frame = frame[shown]
     score = scorer(study.plan.metric.name) if study.classified else None
-    counts = {run_id: count(store.predictions(run_id)) for run_id in frame["run_id"]} if score else {}
+    counts = {run: count(store.predictions(run, probability=False)) for run in frame["run_id"]} if score else {}
     numbers = variances(frame, study.plan.baseline, counts, score)
     caption = _caption(study, counts, left_out)
     return Table("variance", numbers, _readable(numbers, study.plan.baseline), caption)
@@ -52,35 +52,40 @@ def variances(frame: pd.DataFrame, baseline: str, counts: Mapping[str, Counts], 
     """
     first = frame.groupby("cell", sort=False)["name"].first()
     runs = {cell: frame[frame["cell"] == cell].set_index("seed") for cell in first.index}
+    # Each run is resampled once: the baseline's are needed for every difference.
+    draws = {
+        run_id: resampled(one.values[None], weights(len(one.dialogues)), score)[:, 0]
+        for run_id, one in counts.items()
+        if score is not None
+    }
     rows: list[dict[str, object]] = []
     for cell, name in first.items():
         known = {"cell": cell, "name": name}
-        rows += [known | _row(MEAN, _of_cell(runs[cell], counts, score))]
+        rows += [known | _row(MEAN, _of_cell(runs[cell], counts, draws))]
         if cell != baseline and baseline in runs:
-            rows += [known | _row(DIFFERENCE, _of_pair(runs[cell], runs[baseline], counts, score))]
+            rows += [known | _row(DIFFERENCE, _of_pair(runs[cell], runs[baseline], counts, draws))]
     return pd.DataFrame(rows)
 
 
-def _of_cell(runs: pd.DataFrame, counts: Mapping[str, Counts], score: Score | None) -> tuple[Array, Array, int]:
+def _of_cell(runs: pd.DataFrame, counts: Mapping[str, Counts], draws: Mapping[str, Array]) -> tuple[Array, Array, int]:
     """Scores (n,), the same in each resample (B, n), and the number of dialogues: 1 if they have no part."""
-    scores = runs["score"].to_numpy(float)
-    found = [counts[run_id] for run_id in runs["run_id"] if run_id in counts]
-    if score is None or not found or not all(other.alike(found[0]) for other in found):
+    scores, run_ids = runs["score"].to_numpy(float), [run_id for run_id in runs["run_id"] if run_id in draws]
+    first = counts[run_ids[0]] if run_ids else None
+    if first is None or not all(counts[run_id].alike(first) for run_id in run_ids):
         return scores, np.full((2, len(scores)), NAN), 1
-    dialogues = len(found[0].dialogues)
-    return scores, resampled(np.stack([one.values for one in found]), weights(dialogues), score), dialogues
+    return scores, np.stack([draws[run_id] for run_id in run_ids], axis=1), len(first.dialogues)
 
 
 def _of_pair(
     runs: pd.DataFrame,
     baseline: pd.DataFrame,
     counts: Mapping[str, Counts],
-    score: Score | None,
+    draws: Mapping[str, Array],
 ) -> tuple[Array, Array, int]:
     """As of a cell, of the differences by seed; the same resamples in both cells, which pairs the dialogues too."""
     seeds = [seed for seed in runs.index if seed in baseline.index]
     here, there = runs.loc[seeds], baseline.loc[seeds]
-    one, other = _of_cell(here, counts, score), _of_cell(there, counts, score)
+    one, other = _of_cell(here, counts, draws), _of_cell(there, counts, draws)
     paired = all(counts[a].alike(counts[b]) for a, b in zip(here["run_id"], there["run_id"], strict=True) if counts)
     return one[0] - other[0], one[1] - other[1], min(one[2], other[2]) if paired else 1
 

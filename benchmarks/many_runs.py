@@ -25,7 +25,10 @@ from runners.executors.inprocess import InProcess
 FIGURE = Path("docs/images/many_runs.png")
 MATRIX = """
 study: many
-base: {data: {dialogues: 6}, training: {epochs: 1}, loss: {encoder_weight: 0.001}}
+base:
+  data: {dialogues: 6, min_dev_dialogues: 0, min_test_dialogues: 0}
+  training: {epochs: 1}
+  loss: {encoder_weight: 0.001}
 factors:
   loss.encoder_weight: [WEIGHTS]
 seeds: 5

@@ -30,7 +30,7 @@ from runners.store import connect
 STUDY = "torture"
 MATRIX = """
 study: torture
-base: {data: {dialogues: DIALOGUES}, training: {epochs: EPOCHS}}
+base: {data: {dialogues: DIALOGUES, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: EPOCHS}}
 factors:
   loss.classification: [{kind: nll}, {kind: focal}]
   loss.encoder_weight: [0.05, 0.1, 0.5]

@@ -11,7 +11,6 @@ from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
     multilabel_confusion_matrix,
-    precision_recall_fscore_support,
 )
 
 
@@ -91,29 +90,48 @@ def metrics(prediction: Prediction) -> Mapping[str, float]:
     mean.
     """
     label, predicted, label_names = prediction.label, prediction.predicted, prediction.label_names
-    _, _, f1, support = precision_recall_fscore_support(
-        label, predicted, labels=range(len(label_names)), zero_division=0.0
-    )
     right = label == predicted
+    hits, support, positives = _counts(label, predicted, len(label_names))
+    f1 = _f1(hits, support, positives)
+    several = {}
+    if prediction.multi_label:
+        micro = _f1(hits.sum(), support.sum(), positives.sum())
+        several = {"micro_f1": float(micro), "average_precision": _average_precision(prediction)}
     return {
         "weighted_f1": float(np.average(f1, weights=support)) if support.any() else 0.0,
         "macro_f1": float(np.mean(f1)),
         "accuracy": float(np.mean(right.all(1) if prediction.multi_label else right)),
-        **(_of_several_labels(prediction) if prediction.multi_label else {}),
+        **several,
         **{f"f1/{name}": float(value) for name, value in zip(label_names, f1, strict=True)},
     }
 
 
-def _of_several_labels(prediction: Prediction) -> Mapping[str, float]:
+def _counts(
+    label: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(C,) how often each class or label is rightly predicted, is true, and is predicted.
+
+    scikit-learn gives the same, but takes ten times as long, and dev is evaluated in every epoch.
+    """
+    if label.ndim == 2:
+        return (label & predicted).sum(0), label.sum(0), predicted.sum(0)
+    counted = [np.bincount(values, minlength=classes) for values in (label[label == predicted], label, predicted)]
+    return counted[0], counted[1], counted[2]
+
+
+def _f1(hits: NDArray[np.int64], support: NDArray[np.int64], positives: NDArray[np.int64]) -> NDArray[np.float64]:
+    """``2 hits / (support + positives)``, 0 where a class is neither true nor predicted."""
+    return np.asarray(2 * hits / np.maximum(support + positives, 1))
+
+
+def _average_precision(prediction: Prediction) -> float:
     label, occurs = prediction.label, prediction.label.any(0)
-    _, _, micro, _ = precision_recall_fscore_support(label, prediction.predicted, average="micro", zero_division=0.0)
-    precision = (
+    return float(
         # Of a run that diverges the probabilities are NaN, which scikit-learn refuses.
         average_precision_score(label[:, occurs], np.nan_to_num(prediction.probability[:, occurs]), average="macro")
         if occurs.any()
         else 0.0
     )
-    return {"micro_f1": float(micro), "average_precision": float(precision)}
 
 
 def confusion(prediction: Prediction) -> NDArray[np.int64]:

@@ -73,6 +73,14 @@ class Networks:
         # The same randomness: all cells of a seed share dropout masks and views, as they would alone.
         return vmap(one, randomness="same")(self.parameters | self.buffers, tuple(numbers))
 
+    def alone(self, cell: int, batch: Any) -> tuple[Sequence[Tensor], Tensor]:
+        """K raw terms, scalars, and outputs (N, ...) of one cell, computed without the batching and not in training."""
+        compute, numbers = self.workload.compute, tuple(value[cell] for value in self.workload.numbers)
+        if self.cells == 1:
+            return compute(self.network, batch, numbers, False)
+        state = {name: value[cell] for name, value in self.state.items()}
+        return compute(functools.partial(_called, self.network, state), batch, numbers, False)
+
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient of each cell to a norm of at most ``largest``; returns the (P,) norms before."""
         if self.cells == 1:

@@ -18,6 +18,10 @@ from model.seeding import INIT, ORDER, STEP, generator, reseed
 from model.total import Total
 from model.workloads import Index, workload
 
+# On a CPU a batch of the evaluation has as many training batches: nothing is kept for a backward pass. Eight take half
+# the time of one; more gain little.
+EVALUATION_BATCH = 8
+
 
 @dataclass(frozen=True)
 class Result:
@@ -169,7 +173,7 @@ class Trainer:
     def _epoch(self, epoch: int, alive: Sequence[int]) -> dict[int, Metrics]:
         self.networks.train()
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
-        for step, units in enumerate(self._batches(order)):
+        for step, units in enumerate(self._batches(order, self.training.batch_size)):
             self._step(self.workload.batch(units), epoch, step)
         seen = self.total.end_epoch(self.optimiser.param_groups[0]["lr"])
         return {
@@ -181,9 +185,10 @@ class Trainer:
             for cell, dev in zip(alive, self.predict(DEV, alive), strict=True)
         }
 
-    def _batches(self, units: Index) -> Iterator[Index]:
-        for first in range(0, len(units), self.training.batch_size):
-            yield units[first : first + self.training.batch_size]
+    @staticmethod
+    def _batches(units: Index, size: int) -> Iterator[Index]:
+        for first in range(0, len(units), size):
+            yield units[first : first + size]
 
     def _step(self, batch: Any, epoch: int, step: int) -> None:
         reseed(self.seed, STEP, epoch, step)
@@ -208,22 +213,45 @@ class Trainer:
     def predict(self, split: int, cells: Sequence[int]) -> list[Result]:
         """How some cells do on a split, in evaluation mode."""
         self.networks.eval()
-        outputs, terms, seen = [], [], 0
-        for units in self._batches(self.splits[split]):
+        # On a CPU the cells take turns: without a backward pass a pack gains nothing, and large tensors miss the cache.
+        alone = self.device.type == "cpu"
+        size = self.training.batch_size * (EVALUATION_BATCH if alone else 1)
+        outputs: list[list[Tensor]] = []
+        weighted: list[list[Tensor]] = []
+        examples = 0
+
+        for units in self._batches(self.splits[split], size):
             batch = self.workload.batch(units)
-            values, output = self.forward(batch, training=False)
-            size = self.workload.size(batch)
-            outputs.append(output)
-            terms.append(torch.stack(list(values), 1) * size)
-            seen += size
-        mean, output, names = (torch.stack(terms).sum(0) / seen).tolist(), torch.cat(outputs, 1), self.workload.names
+            if alone:
+                results = [self._evaluated(cell, batch) for cell in cells]
+            else:
+                terms, output = self.forward(batch, training=False)
+                results = [(torch.stack(terms, 1)[cell], output[cell]) for cell in cells]
+            count = self.workload.size(batch)
+            weighted.append([terms * count for terms, _ in results])
+            outputs.append([output for _, output in results])
+            examples += count
+
         return [
-            Result(
-                self.workload.evaluate(self.splits[split], output[cell]),
-                {k: x for k, x in zip(names, mean[cell], strict=True) if k in self.workload.evaluated},
+            self._result(split, torch.cat(outputs_of_cell), torch.stack(terms_of_cell).sum(0) / examples)
+            for outputs_of_cell, terms_of_cell in zip(
+                zip(*outputs, strict=True), zip(*weighted, strict=True), strict=True
             )
-            for cell in cells
         ]
+
+    def _evaluated(self, cell: int, batch: Any) -> tuple[Tensor, Tensor]:
+        """Raw terms (K,) and outputs (N, ...) of one cell, in the precision of the data."""
+        with precision.autocast(self.training.precision, self.device):
+            terms, output = self.networks.alone(cell, batch)
+        dtype = self.workload.weights.dtype
+        return torch.stack([term.to(dtype) for term in terms]), output.to(dtype)
+
+    def _result(self, split: int, output: Tensor, terms: Tensor) -> Result:
+        named = zip(self.workload.names, terms.tolist(), strict=True)
+        return Result(
+            self.workload.evaluate(self.splits[split], output),
+            {name: value for name, value in named if name in self.workload.evaluated},
+        )
 
 
 def train(

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Sequence
 
 from ablations.record import (
@@ -16,34 +15,17 @@ from ablations.record import (
 from ablations.results import Predictions
 
 
-def files(record: RunRecord) -> Iterable[tuple[str, str]]:
-    """Name and text of each."""
+def files(record: RunRecord) -> Iterable[tuple[str, str | bytes]]:
+    """Name and content of each."""
     if record.history:
         columns = list(record.history[0])
         rows = ([i, *(epoch[column] for column in columns)] for i, epoch in enumerate(record.history))
         yield HISTORY_FILE, _csv(["epoch", *columns], rows)
     if record.predictions:
-        yield PREDICTIONS_FILE, _predictions(record.predictions)
+        yield PREDICTIONS_FILE, record.predictions.content
         yield CONFUSION_FILE, _confusion(record.predictions)
     if record.error:
         yield ERROR_FILE, record.error
-
-
-def _predictions(p: Predictions) -> str:
-    columns = ["dialogue", "position", "label", "predicted", *(f"p({name})" for name in p.label_names)]
-    named = ([_named(p, label) for label in labels] for labels in (p.label, p.predicted))
-    rows = (
-        [*place, *(f"{x:.6f}" for x in probability)]
-        for *place, probability in zip(p.dialogue, p.position, *named, p.probability, strict=True)
-    )
-    return _csv(columns, rows)
-
-
-def _named(p: Predictions, label: int | tuple[int, ...]) -> str:
-    """The class, or the labels as a JSON list."""
-    if isinstance(label, int):
-        return p.label_names[label]
-    return json.dumps([name for name, applies in zip(p.label_names, label, strict=True) if applies])
 
 
 def _confusion(p: Predictions) -> str:

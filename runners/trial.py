@@ -7,11 +7,10 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 
+from ablations.predictions import TypedPredictions
 from ablations.record import Outcome, RunRecord
 from ablations.results import Predictions
 from model import evaluation
@@ -206,19 +205,11 @@ def _final(fit: Fit) -> Mapping[str, float]:
 
 
 def _predictions(prediction: Prediction) -> Predictions:
-    return Predictions(
-        label_names=prediction.label_names,
-        dialogue=_tuples(prediction.dialogue),
-        position=_tuples(prediction.position),
-        label=_tuples(prediction.label),
-        predicted=_tuples(prediction.predicted),
-        probability=_tuples(prediction.probability),
-        confusion=_tuples(evaluation.confusion(prediction)),
+    typed = TypedPredictions(
+        prediction.label_names, prediction.dialogue, prediction.label, prediction.predicted, prediction.probability
     )
-
-
-def _tuples(array: NDArray[Any]) -> tuple[Any, ...]:
-    return tuple(map(tuple, array.tolist())) if array.ndim == 2 else tuple(array.tolist())
+    confusion = tuple(map(tuple, evaluation.confusion(prediction).tolist()))
+    return Predictions(typed.encode(), prediction.label_names, prediction.multi_label, confusion)
 
 
 def _environment(device: torch.device, resumed: int = 0) -> Mapping[str, str]:

@@ -65,7 +65,7 @@ def noised(dataset: Dataset, share: float) -> Dataset:
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One data set, four copies of it in other orders, and one whose labels are noised."""
     folder = tmp_path_factory.mktemp("data")
-    dataset = Synthetic(dialogues=40, signal=1.2).load()
+    dataset = Synthetic(dialogues=40, min_dev_dialogues=0, min_test_dialogues=0, signal=1.2).load()
     copies = {f"copy{seed}": reordered(dataset, seed) for seed in range(1, 5)}
     made = {"base": dataset, **copies, "noised": noised(dataset, 0.5)}
     return {name: save(data, folder / f"{name}.npz") for name, data in made.items()}

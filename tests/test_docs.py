@@ -20,7 +20,7 @@ from tests.runners.conftest import run
 ELSEWHERE = {Path("docs/cluster.md")}  # its commands are for other machines
 STUDY = """
 study: {name}
-base: {{data: {{dialogues: 12, seed: {seed}}}, training: {{epochs: 2}}}}
+base: {{data: {{dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0, seed: {seed}}}, training: {{epochs: 2}}}}
 factors:
   loss.classification: [{{kind: nll}}, {{kind: focal}}]
 seeds: {seeds}

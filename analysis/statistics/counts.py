@@ -1,12 +1,12 @@
 """What the metrics of the task are made of: sums over dialogues."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from ablations.predictions import TypedPredictions
 
 Array = NDArray[np.float64]
 RIGHT, TRUE, PREDICTED = range(3)
@@ -33,34 +33,30 @@ class Counts:
         return same and np.array_equal(self.values[:, TRUE], other.values[:, TRUE])
 
 
-def count(predictions: pd.DataFrame) -> Counts:
-    """Count a run's stored predictions.
+def count(predictions: TypedPredictions) -> Counts:
+    """Count a run's predictions."""
+    dialogues, place = np.unique(predictions.dialogue, return_inverse=True)
+    classes, utterances = len(predictions.label_names), len(place)
+    true, predicted = _indicators(predictions.label, classes), _indicators(predictions.predicted, classes)
+    right, every = (true == predicted).all(1), np.ones(utterances, bool)
+    applies = {
+        RIGHT: np.c_[true & predicted, right],
+        TRUE: np.c_[true, every],
+        PREDICTED: np.c_[predicted, every],
+    }
 
-    Args:
-        predictions: a row for each test utterance: ``dialogue``; ``label`` and ``predicted``, each a class or a JSON
-            list of labels; a column ``p(...)`` for each of them.
-    """
-    labels = tuple(column[2:-1] for column in map(str, predictions) if column.startswith("p("))
-    true, predicted = (_indicators(predictions[column], labels) for column in ("label", "predicted"))
-    right = (true == predicted).all(1)
-    every = np.ones_like(right)
-    rows = np.stack(
-        [np.c_[true & predicted, right], np.c_[true, every], np.c_[predicted, every]], axis=1, dtype=np.float64
-    )
-    dialogues, place = np.unique(predictions["dialogue"].astype(int), return_inverse=True)
-    values = np.zeros((len(dialogues), *rows.shape[1:]))
-    np.add.at(values, place, rows)
-    return Counts(labels, tuple(dialogues.tolist()), values)
+    values = np.empty((len(dialogues), len(applies), classes + 1))
+    for kind, indicators in applies.items():
+        utterance, column = np.nonzero(indicators)
+        bin_of_dialogue = place[utterance] * (classes + 1) + column
+        counted = np.bincount(bin_of_dialogue, minlength=len(dialogues) * (classes + 1))
+        values[:, kind] = counted.reshape(-1, classes + 1)
+    return Counts(predictions.label_names, tuple(dialogues.tolist()), values)
 
 
-def _indicators(column: pd.Series, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """(N, C) whether a label applies."""
-    texts = column.to_numpy(object)
-    one_class = np.asarray(texts[:, None] == np.array(labels, object), dtype=bool)
-    if one_class.any(1).all():
-        return one_class
-    sets = [set(json.loads(text)) for text in texts]
-    return np.array([[label in applies for label in labels] for applies in sets], dtype=bool)
+def _indicators(label: NDArray[np.integer], classes: int) -> NDArray[np.bool_]:
+    """(N, C) whether each label applies, of (N,) classes or of (N, C) zeros and ones."""
+    return label.astype(bool) if label.ndim == 2 else label[:, None] == np.arange(classes)
 
 
 def scorer(metric: str) -> Callable[[Array], Array] | None:

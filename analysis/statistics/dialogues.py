@@ -53,6 +53,7 @@ def resampled(counts: Array, weight: Array, score: Callable[[Array], Array]) -> 
     Returns:
         (B, n).
     """
+    # One matrix product. It is exact: sums of products of integers, far below 2^53.
     return score(np.tensordot(weight, counts, axes=(1, 1)))
 
 

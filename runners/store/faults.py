@@ -10,7 +10,7 @@ from ablations.record import (
     ERROR_FILE,
     HISTORY_FILE,
     PLAN_FILE,
-    PREDICTIONS_FILE,
+    PREDICTIONS_CSV,
     SEARCH_FILE,
     Kind,
     Outcome,
@@ -32,7 +32,7 @@ LEFT JOIN datasets d ON d.dataset_uuid = i.source_id
 WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND (r.run_uuid IS NULL OR d.dataset_uuid IS NULL)
 """
 # Of runs that do not say what they have: they were written by an older version.
-FILES = {Outcome.FINISHED: {HISTORY_FILE, PREDICTIONS_FILE, CONFUSION_FILE}, Outcome.FAILED: {ERROR_FILE}}
+FILES = {Outcome.FINISHED: {HISTORY_FILE, PREDICTIONS_CSV, CONFUSION_FILE}, Outcome.FAILED: {ERROR_FILE}}
 
 
 @dataclass(frozen=True)

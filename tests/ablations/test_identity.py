@@ -29,9 +29,9 @@ def plan(**changes: object) -> Plan:
 
 def test_cell_ids_are_pinned() -> None:
     study = load(ROOT / "ablations" / "loss.yaml")
-    assert cell_id(RunConfig()) == study.baseline.cell_id == "default-b6f805785da8"
-    assert study.cells[0].cell_id == "enc=0.01,cl=0.1-68721b48c8a6"
-    assert study.cells[-1].cell_id == "focal,smooth_l1,enc=0.1,cl=0.5-81c5ccbee4fc"
+    assert cell_id(RunConfig()) == study.baseline.cell_id == "default-67d49b4019cf"
+    assert study.cells[0].cell_id == "enc=0.01,cl=0.1-7dfa743277b7"
+    assert study.cells[-1].cell_id == "focal,smooth_l1,enc=0.1,cl=0.5-ec6f9490bca0"
 
 
 def test_run_keys_are_pinned() -> None:

@@ -186,7 +186,7 @@ def test_settings_that_contradict_in_one_cell_alone_are_named_with_the_cell(tmp_
     [
         (
             "data.pth=x",
-            "--set data.pth: unknown key 'data.pth'; the keys here are kind, features, multi_label, dialogues, signal, seed",
+            "--set data.pth: unknown key 'data.pth'; the keys here are kind, features, multi_label, dialogues, min_dev_dialogues, min_test_dialogues, signal, seed",
         ),
         ("training.epochs=many", "--set training.epochs: training.epochs: input should be a valid integer, got 'many'"),
         ("epochs", "--set epochs: write KEY=VALUE"),

@@ -192,7 +192,7 @@ def test_the_tables_say_what_so_few_data_sets_can_show(tmp_path: Path) -> None:
 STUDIES = ["presets", "presets_mosi", "presets_meld"]
 SMALL = """
 study: {name}
-base: {{data: {{dialogues: 12, seed: {seed}}}, training: {{epochs: 1}}}}
+base: {{data: {{dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0, seed: {seed}}}, training: {{epochs: 1}}}}
 baseline: base
 design: cells
 cells: {{base: {{loss.encoder_weight: 0.05}}, {cell}: {{loss.encoder_weight: 0.5}}}}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from ablations.predictions import TypedPredictions
 from analysis.runs import Store as Reader
 from analysis.statistics.counts import Array, count, scorer
 from analysis.statistics.dialogues import resampled, sources, weights
@@ -17,7 +18,10 @@ from tests.runners.conftest import store as tiny  # noqa: F401
 
 SEVERAL = """
 study: several
-base: {data: {dialogues: 12, multi_label: true}, training: {epochs: 2}, loss: {classification: {kind: bce}}}
+base:
+  data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0, multi_label: true}
+  training: {epochs: 2}
+  loss: {classification: {kind: bce}}
 metric: {name: test/average_precision}
 factors:
   loss.classification: [{kind: bce}, {kind: focal_bce, alpha: 0.75}]
@@ -52,10 +56,10 @@ def test_the_counts_of_several_labels_give_the_stored_metric(several: Store, met
         assert score_of(metric, counts.values.sum(0)) == pytest.approx(row[f"test/{metric}"], abs=1e-12)
 
 
-def predictions(true: str, predicted: str, dialogue: str) -> pd.DataFrame:
+def predictions(true: str, predicted: str, dialogue: str) -> TypedPredictions:
     """A letter for each utterance; the classes are a, b and c."""
-    columns: dict[str, object] = {"dialogue": list(dialogue), "label": list(true), "predicted": list(predicted)}
-    return pd.DataFrame(columns | {f"p({name})": "0.3" for name in "abc"})
+    codes = [np.array(["abc".index(letter) for letter in letters]) for letters in (true, predicted)]
+    return TypedPredictions(tuple("abc"), np.array(list(dialogue)).astype(int), codes[0], codes[1], None)
 
 
 def test_counts_are_by_dialogue_and_a_class_that_never_occurs_counts_as_in_the_metric() -> None:

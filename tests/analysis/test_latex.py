@@ -22,7 +22,7 @@ pytestmark = [
 MATRICES = Path(__file__).parents[2] / "ablations"
 # On the embedded data; the others are of the same designs.
 STUDIES = sorted(path.stem for path in MATRICES.glob("*.yaml") if "kind: npz" not in path.read_text())
-SMALL = ["data.dialogues=12", "training.epochs=1"]
+SMALL = ["data.dialogues=12", "data.min_dev_dialogues=0", "data.min_test_dialogues=0", "training.epochs=1"]
 PACKAGES = r"\usepackage{array,booktabs,longtable}"
 FIRST_TABLE = {"decisions": "sequential", "search": "search", "margins": "loss", "choice": "loss", "breakdown": "loss"}
 MOST_OVER = 5.0  # points

@@ -17,7 +17,7 @@ from tests.runners.conftest import Store, run
 
 MIXED = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 2}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 2}}
 design: cells
 baseline: short
 cells:

@@ -10,6 +10,7 @@ import pytest
 
 import analysis
 from ablations.record import Outcome
+from analysis.runs import StudyError
 from tests.runners.conftest import SMOKE, Store, run
 
 HEAVY = ["torch", "ray", "mlflow", "sqlalchemy", "matplotlib"]
@@ -64,6 +65,21 @@ def test_the_history_is_of_the_cells_that_are_asked_for(store: Store) -> None:
     assert len(every) == 8 * 2
     assert (analysis.load("tiny", store.uri)["outcome"] == Outcome.FINISHED).all()
     assert {"seed", "epoch", "train/loss/total"} <= set(every)
+
+
+def test_predictions_give_the_stored_accuracy_and_a_row_for_each_test_utterance(store: Store) -> None:
+    row = analysis.load("tiny", store.uri).iloc[0]
+    table = analysis.predictions(row["run_id"], store.uri)
+    assert (table["label"] == table["predicted"]).mean() == pytest.approx(row["test/accuracy"])
+    assert (table.groupby("dialogue")["position"].max() + 1).sum() == len(table)
+    probability = table.filter(like="p(")
+    assert probability.sum(axis=1).to_numpy() == pytest.approx(1, abs=2e-3)
+    assert table["label"].cat.categories.tolist() == [str(name)[2:-1] for name in probability]
+
+
+def test_predictions_of_a_run_that_is_not_there_are_refused(store: Store) -> None:
+    with pytest.raises(StudyError, match=r"the run 0123 has no predictions\.npz"):
+        analysis.predictions("0123", store.uri)
 
 
 def test_the_readme_shows_what_runs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

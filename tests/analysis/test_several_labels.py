@@ -1,7 +1,6 @@
 """Several labels an utterance, from the matrix to the report."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from typer.testing import CliRunner
 
+import analysis
 from analysis.report import app
 from analysis.runs import Store as Reader
 from runners.store import artifact
@@ -16,7 +16,10 @@ from tests.runners.conftest import Store, run
 
 TEXT = """
 study: several
-base: {data: {dialogues: 16, multi_label: true}, training: {epochs: 3}, loss: {classification: {kind: bce}}}
+base:
+  data: {dialogues: 16, min_dev_dialogues: 0, min_test_dialogues: 0, multi_label: true}
+  training: {epochs: 3}
+  loss: {classification: {kind: bce}}
 metric: {name: test/average_precision}
 factors:
   loss.classification: [{kind: bce}, {kind: focal_bce, alpha: 0.75}]
@@ -32,18 +35,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_every_label_is_kept_and_counted(store: Store) -> None:
     runs, client = Reader(store.uri).load("several"), MlflowClient(store.uri)
     for _, row in runs.frame.iterrows():
-        predictions, confusion = (
-            list(csv.DictReader(artifact(client, row["run_id"], name).splitlines()))
-            for name in ("predictions.csv", "confusion_matrix.csv")
-        )
+        predictions = analysis.predictions(row["run_id"], store.uri)
+        confusion = list(csv.DictReader(artifact(client, row["run_id"], "confusion_matrix.csv").splitlines()))
         for counts in confusion:
             name = counts["label"]
-            true = np.array([name in json.loads(line["label"]) for line in predictions])
-            predicted = np.array([name in json.loads(line["predicted"]) for line in predictions])
+            true = np.array([name in labels for labels in predictions["label"]])
+            predicted = np.array([name in labels for labels in predictions["predicted"]])
             assert int(counts["true positives"]) == (true & predicted).sum()
             assert int(counts["false negatives"]) == (true & ~predicted).sum()
-            probability = np.array([float(line[f"p({name})"]) for line in predictions])
-            assert ((probability > 0.5) == predicted).all()
+            probability = predictions[f"p({name})"].to_numpy()
+            assert ((probability >= 0.5) >= predicted).all()
+            assert ((probability > 0.5) <= predicted).all()
 
 
 def test_the_metrics_are_those_of_several_labels(store: Store) -> None:

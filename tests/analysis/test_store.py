@@ -27,7 +27,7 @@ def test_the_file_is_read_as_mlflow_reads_it(store: Store) -> None:
     assert by_id[0] == by_id[1]
     assert len(by_id[0]) == 5
     run_id = direct.load("tiny").frame["run_id"].iloc[0]
-    (first, *_), (second, *_) = (reader.texts(run_id, "history.csv") for reader in (direct.reader, server))
+    (first, *_), (second, *_) = (reader.contents(run_id, "history.csv") for reader in (direct.reader, server))
     assert first == second
 
 

@@ -1,5 +1,6 @@
 """Data sets: what the synthetic one promises, what a file must keep to."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from model.base import DataError
-from model.data import Npz, Synthetic
+from model.data import DEV, TEST, TRAIN, Dataset, Npz, Synthetic
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,67 @@ def test_synthetic_text_is_best_and_the_others_add_to_it() -> None:
     majority = float((data.label[test] == 0).mean())
     text = accuracy("text")
     assert majority < min(accuracy("audio"), accuracy("visual")) < text < accuracy("audio", "text", "visual") < 0.9
+
+
+SMALLEST: dict[str, Any] = {"min_dev_dialogues": 0, "min_test_dialogues": 0}
+
+
+def contents(data: Dataset, split: int) -> str:
+    """Hash of everything in a split."""
+    rows, dialogues = data.split == split, data.dialogues(split)
+    arrays = [data.features[key][rows] for key in sorted(data.features)]
+    sha = hashlib.sha256()
+    for array in [*arrays, data.label[rows], data.speaker[rows], data.length[dialogues]]:
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("settings", "digest"),
+    [
+        ({}, "1fbf81caedd26531"),
+        ({"multi_label": True}, "9c603645d1e4c38b"),
+        ({"dialogues": 12}, "07f4fc1cb6b22bf5"),
+        ({"seed": 3, "signal": 1.2, "features": ("text", "audio")}, "70f9a6c56b13a01e"),
+    ],
+)
+@pytest.mark.parametrize("sizes", [SMALLEST, {}, {"min_dev_dialogues": 40, "min_test_dialogues": 1200}])
+def test_the_sizes_of_dev_and_test_leave_every_bit_of_train(
+    settings: dict[str, Any], digest: str, sizes: dict[str, Any]
+) -> None:
+    assert contents(Synthetic(**settings, **sizes).load(), TRAIN) == digest
+
+
+def test_a_split_that_is_too_small_is_filled_up_and_a_larger_one_is_left() -> None:
+    data = Synthetic(min_dev_dialogues=0, min_test_dialogues=70).load()
+    assert [len(data.dialogues(split)) for split in range(3)] == [72, 18, 70]
+    few = Synthetic(**SMALLEST).load()
+    assert contents(few, DEV) == contents(data, DEV)
+    kept = int(few.length.sum())
+    assert data.dialogues(TEST)[:30].tolist() == few.dialogues(TEST).tolist()
+    np.testing.assert_array_equal(data.features["text"][:kept], few.features["text"])
+    assert [len(Synthetic(dialogues=4000).load().dialogues(split)) for split in range(3)] == [2400, 600, 1000]
+
+
+def test_the_added_dialogues_are_of_the_same_population() -> None:
+    """A linear model of train does as well on the added dialogues as on those that were there before."""
+    data = Synthetic(dialogues=1200, min_test_dialogues=1200).load().standardised()
+    x = np.concatenate(list(data.features.values()), 1)
+    fitted = LogisticRegression(C=0.1, max_iter=1000).fit(x[data.split == TRAIN], data.label[data.split == TRAIN])
+    test = data.dialogues(TEST)
+    before, added = np.split(np.repeat(test, data.length[test]), [int(data.length[test[:300]].sum())])
+    rows = data.split == TEST
+    score = (fitted.predict(x[rows]) == data.label[rows]).astype(float)
+    first, second = score[: len(before)], score[len(before) :]
+    assert len(second) == len(added)
+    assert abs(first.mean() - second.mean()) < 3 * (first.var() / len(first) + second.var() / len(second)) ** 0.5
+    assert np.abs(x[rows][len(before) :].std(0) - 1).max() < 0.5
+
+
+def test_the_dialogues_of_dev_and_test_are_not_those_of_train() -> None:
+    data = Synthetic(min_dev_dialogues=100).load()
+    texts = [data.features["text"][start : start + 6].tobytes() for start in data.start]
+    assert len(set(texts)) == len(texts)
 
 
 def test_synthetic_is_the_same_every_time_and_another_with_another_seed() -> None:

@@ -7,7 +7,11 @@ from model.config import RunConfig
 from model.memory import cell_bytes
 
 SIZES = {"fusion": {"kind": "auto_fusion", "projection": 200, "hidden": 1024, "latent": 256}, "graph": {"hidden": 64}}
-CONFIG = {"data": {"kind": "synthetic", "dialogues": 40}, "model": SIZES, "training": {"batch_size": 16, "epochs": 1}}
+CONFIG = {
+    "data": {"kind": "synthetic", "dialogues": 40, "min_dev_dialogues": 0, "min_test_dialogues": 0},
+    "model": SIZES,
+    "training": {"batch_size": 16, "epochs": 1},
+}
 PEAK = """
 import sys, torch
 from model.config import RunConfig

@@ -13,7 +13,7 @@ from model.network import Joyful
 from model.seeding import reseed
 from model.views import random_view, stack_views
 
-DATA = Synthetic(dialogues=8)
+DATA = Synthetic(dialogues=8, min_dev_dialogues=0, min_test_dialogues=0)
 
 
 ARCHITECTURES = [
@@ -108,6 +108,16 @@ def test_one_utterance_is_enough(data: Conversations, training: bool) -> None:
 
 @pytest.mark.parametrize("features", [("text",), ("audio", "visual"), ("visual", "text", "audio")])
 def test_any_subset_of_modalities_in_any_order(features: tuple[str, ...]) -> None:
-    config = RunConfig.model_validate({"data": {"kind": "synthetic", "dialogues": 8, "features": features}})
+    config = RunConfig.model_validate(
+        {
+            "data": {
+                "kind": "synthetic",
+                "dialogues": 8,
+                "min_dev_dialogues": 0,
+                "min_test_dialogues": 0,
+                "features": features,
+            }
+        }
+    )
     data = Conversations.of(config.data.load().standardised(), torch.device("cpu"), torch.float64)
     assert network(data)(batch(data, 0)).logits.shape == (int(data.length[0]), 6)

@@ -12,7 +12,7 @@ from model.schedule import Constant, Cosine, Linear, Schedule
 from model.training import Trainer
 
 CPU = torch.device("cpu")
-SMALL = {"data": {"kind": "synthetic", "dialogues": 16}}
+SMALL = {"data": {"kind": "synthetic", "dialogues": 16, "min_dev_dialogues": 0, "min_test_dialogues": 0}}
 
 
 def history(**training: object) -> list[float]:

@@ -39,7 +39,10 @@ def same(alone: Fit, together: Fit, tolerance: float = TOLERANCE) -> None:
 def config(**settings: Any) -> RunConfig:
     """A small run; ``settings`` by section."""
     training = {"epochs": 3, "batch_size": 4, "precision": "fp64"}
-    base = {"data": {"kind": "synthetic", "dialogues": 16}, "training": training}
+    base = {
+        "data": {"kind": "synthetic", "dialogues": 16, "min_dev_dialogues": 0, "min_test_dialogues": 0},
+        "training": training,
+    }
     return RunConfig.model_validate({key: base.get(key, {}) | settings.get(key, {}) for key in (*base, *settings)})
 
 
@@ -59,7 +62,13 @@ def compare(configs: list[RunConfig], tolerance: float = TOLERANCE) -> list[Fit]
 
 @pytest.mark.timeout(600)
 def test_all_cells_of_the_loss_study_yield_the_same_in_packs_of_1_7_and_64() -> None:
-    settings = ["training.epochs=3", "training.precision=fp64", "data.dialogues=24"]
+    settings = [
+        "training.epochs=3",
+        "training.precision=fp64",
+        "data.dialogues=24",
+        "data.min_dev_dialogues=0",
+        "data.min_test_dialogues=0",
+    ]
     study = load(ROOT / "ablations" / "loss.yaml", settings)
     cells = [cell.config for cell in study.cells]
     data = dataset(cells)
@@ -117,7 +126,10 @@ def test_every_optimiser_and_schedule_is_packed(kind: str, schedule: str) -> Non
 def test_several_labels_are_packed() -> None:
     data = {"multi_label": True}
     both = [
-        config(data={"kind": "synthetic", "dialogues": 16, **data}, loss={"classification": {"kind": kind}})
+        config(
+            data={"kind": "synthetic", "dialogues": 16, "min_dev_dialogues": 0, "min_test_dialogues": 0, **data},
+            loss={"classification": {"kind": kind}},
+        )
         for kind in ("bce", "focal_bce")
     ]
     compare(both)
@@ -162,7 +174,7 @@ def test_in_single_precision_most_cells_agree_closely() -> None:
     [
         {"model": {"dropout": 0.1}},
         {"training": {"epochs": 4, "batch_size": 4}},
-        {"data": {"kind": "synthetic", "dialogues": 20}},
+        {"data": {"kind": "synthetic", "dialogues": 20, "min_dev_dialogues": 0, "min_test_dialogues": 0}},
         {"loss": {"weighting": {"kind": "gradnorm"}}},
         {"loss": {"contrastive": {"kind": "none"}}},
         {"loss": {"contrastive": {"kind": "infonce", "weight": 0.0}}},

@@ -28,7 +28,7 @@ class Stopped(Exception):  # noqa: N818
 
 def config(loss: dict[str, Any], **settings: Any) -> RunConfig:
     training = {"epochs": 4, "batch_size": 4, "monitor_every": 2} | settings.pop("training", {})
-    data = {"kind": "synthetic", "dialogues": 16}
+    data = {"kind": "synthetic", "dialogues": 16, "min_dev_dialogues": 0, "min_test_dialogues": 0}
     return RunConfig.model_validate({"data": data, "training": training, "loss": loss, **settings})
 
 

@@ -13,7 +13,11 @@ from model.weighting import Weighting
 
 
 def trainer(**loss: object) -> Trainer:
-    settings = {"data": {"kind": "synthetic", "dialogues": 12}, "training": {"monitor_every": 1}, "loss": loss}
+    settings = {
+        "data": {"kind": "synthetic", "dialogues": 12, "min_dev_dialogues": 0, "min_test_dialogues": 0},
+        "training": {"monitor_every": 1},
+        "loss": loss,
+    }
     config = RunConfig.model_validate(settings)
     return Trainer([config], config.data.load().standardised(), 0, torch.device("cpu"))
 

@@ -18,7 +18,8 @@ CPU = torch.device("cpu")
 
 def config(**loss: Any) -> RunConfig:
     return RunConfig.model_validate_json(
-        '{"data": {"kind": "synthetic", "dialogues": 24}, "training": {"epochs": 3}}'
+        '{"data": {"kind": "synthetic", "dialogues": 24, "min_dev_dialogues": 0, "min_test_dialogues": 0},'
+        ' "training": {"epochs": 3}}'
     ).model_copy(update={"loss": RunConfig().loss.model_copy(update=loss)})
 
 
@@ -126,7 +127,13 @@ def test_test_is_predicted_with_the_weights_of_the_chosen_epoch(dataset: Dataset
 def test_a_loss_that_becomes_nan_is_an_outcome(multi_label: bool) -> None:
     wild = RunConfig.model_validate(
         {
-            "data": {"kind": "synthetic", "dialogues": 24, "multi_label": multi_label},
+            "data": {
+                "kind": "synthetic",
+                "dialogues": 24,
+                "min_dev_dialogues": 0,
+                "min_test_dialogues": 0,
+                "multi_label": multi_label,
+            },
             "loss": {"classification": {"kind": "bce" if multi_label else "nll"}},
             "training": {"learning_rate": 1e30, "epochs": 3},
         }

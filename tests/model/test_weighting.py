@@ -43,7 +43,8 @@ def kind(strategy: type[WeightingConfig]) -> str:
 
 def config(strategy: str, **loss: Any) -> RunConfig:
     return RunConfig.model_validate_json(
-        '{"data": {"kind": "synthetic", "dialogues": 12}, "model": {"fusion": {"kind": "hierarchical"}},'
+        '{"data": {"kind": "synthetic", "dialogues": 12, "min_dev_dialogues": 0, "min_test_dialogues": 0},'
+        ' "model": {"fusion": {"kind": "hierarchical"}},'
         '"training": {"epochs": 3, "batch_size": 3, "monitor_every": 1}}'
     ).model_copy(
         update={"loss": RunConfig().loss.model_copy(update={"weighting": RunConfig.model_validate(

@@ -16,7 +16,7 @@ from runners.planner import RunSpec
 
 SMOKE = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 2}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 2}}
 factors:
   loss.classification: [{kind: nll}, {kind: focal}]
   loss.encoder_weight: [0.05, 0.5]

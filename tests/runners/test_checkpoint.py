@@ -17,6 +17,7 @@ from rich.console import Console
 
 from ablations.record import HISTORY_FILE, PREDICTIONS_FILE, Kind, RunRecord, Tag
 from ablations.study import load
+from analysis.runs import Store as Reader
 from benchmarks.torture import values
 from runners import checkpoint, checkpoints, ledger, planner, trial
 from runners.checkpoints import Checkpoints, Interrupted
@@ -25,7 +26,6 @@ from runners.executors import Message, Progress
 from runners.executors.inprocess import InProcess
 from runners.interruption import Grace
 from runners.planner import Pack, RunSpec, Slots, make_packs
-from runners.store import artifact
 from runners.terms import Terms
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE
@@ -297,7 +297,7 @@ def kept_of(uri: str) -> dict[str, Any]:
         key: (
             client.get_run(run_id).data.metrics,
             [(point.step, point.value) for point in client.get_metric_history(run_id, "train/loss/total")],
-            [artifact(client, run_id, name) for name in (HISTORY_FILE, PREDICTIONS_FILE)],
+            [Reader(uri).reader.contents(run_id, name) for name in (HISTORY_FILE, PREDICTIONS_FILE)],
         )
         for key, run_id in finished(uri).items()
     }
@@ -332,7 +332,7 @@ def test_a_study_that_was_killed_goes_on_with_the_results_of_one_that_was_not(tm
 
 SIX = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 3}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 3}}
 factors:
   loss.classification: [{kind: nll}, {kind: focal}]
   loss.encoder_weight: [0.05, 0.1, 0.5]

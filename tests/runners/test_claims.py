@@ -204,7 +204,7 @@ def _running(uri: str, study: str) -> list[StoredRun]:
 
 SEARCH = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 1}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 1}}
 design: search
 search: {method: bayesian, trials: 4, seeds: [100, 101]}
 factors: {loss.encoder_weight: {low: 1e-3, high: 1, log: true}}

@@ -13,7 +13,10 @@ from runners import note, planner
 from runners.varying import params, varying
 from tests.runners.conftest import SMOKE, run
 
-BASE = "study: tiny\nbase: {data: {dialogues: 12}, training: {epochs: 1}}\nseeds: 1\n"
+BASE = """study: tiny
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 1}}
+seeds: 1
+"""
 ONE = BASE + "factors: {loss.encoder_weight: [0.05, 0.5]}\n"
 FOCAL = "loss.classification: [{kind: nll}, {kind: focal}, {kind: focal, gamma: 5}]"
 

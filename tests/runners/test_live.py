@@ -30,7 +30,7 @@ from runners.screen import Frame, draw, duration, shortened
 from tests.runners.conftest import SMOKE, Store, run
 
 CONFIG = RunConfig()
-NOTHING = Predictions(("a",), (0,), (0,), (0,), (0,), ((1.0,),), ((1,),))
+NOTHING = Predictions(b"", ("a",), False, ((1,),))
 METRIC = "test/weighted_f1"
 
 
@@ -487,7 +487,7 @@ def test_a_failure_while_watching_is_an_end_and_one_from_before_is_waited_for() 
 
 SEARCHED = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 2}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 2}}
 design: search
 search: {method: bayesian, trials: 3, seeds: [7]}
 factors:

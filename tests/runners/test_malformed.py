@@ -33,7 +33,10 @@ ROOT = Path(__file__).parents[2]
 MATRICES = sorted((ROOT / "ablations").glob("*.yaml"))
 SMALL = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 2}, loss: {contrastive: {weight: 0.2}, weighting: {kind: fixed}}}
+base:
+  data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}
+  training: {epochs: 2}
+  loss: {contrastive: {weight: 0.2}, weighting: {kind: fixed}}
 baseline: {loss.encoder_weight: 0.05}
 metric: {name: test/weighted_f1, direction: max, sesoi: 0.01}
 design: grid
@@ -45,7 +48,7 @@ seeds: [0, 1]
 SEARCH = """
 study: tiny
 design: search
-base: {data: {dialogues: 12}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}}
 search: {method: bayesian, trials: 4, seeds: [100]}
 factors:
   loss.encoder_weight: {low: 0.01, high: 1, log: true}

@@ -161,7 +161,7 @@ def test_trials_that_are_asked_to_stop_are_not_failed_and_go_on(tmp_path: Path) 
 
 SEARCH = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 1}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 1}}
 design: search
 search: {method: bayesian, trials: 4, seeds: [100, 101]}
 factors:

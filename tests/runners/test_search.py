@@ -26,7 +26,7 @@ from runners.store import artifact
 
 BAYESIAN = """
 study: tiny
-base: {data: {dialogues: 30}, training: {epochs: 2, learning_rate: 0.03}}
+base: {data: {dialogues: 30, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 2, learning_rate: 0.03}}
 design: search
 search: {method: bayesian, trials: 5, seeds: [100, 101]}
 factors:
@@ -244,7 +244,7 @@ def test_test_scores_do_not_influence_the_choice(tmp_path: Path) -> None:
 
 
 def record(score: float, test: float) -> RunRecord:
-    nothing = Predictions((), (), (), (), (), (), ())
+    nothing = Predictions(b"", (), False, ())
     final = {"best/dev/weighted_f1": score, "test/weighted_f1": test}
     return RunRecord("k", Outcome.FINISHED, (), final, nothing, None, 1e9, 1.0, {})
 

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from ablations.predictions import TypedPredictions
 from ablations.record import Kind, Outcome, Plan, RunRecord, Tag
 from ablations.settings import resolved
 from model.losses import Losses
@@ -114,13 +116,14 @@ def test_a_run_has_the_metrics_that_the_schema_promises(client: MlflowClient, ru
 
 def test_artifacts_agree_with_the_metrics(client: MlflowClient, runs: list[Run]) -> None:
     cell_run = of(runs, Kind.CELL)[0]
-    rows = list(csv.DictReader(io.StringIO(text(client, cell_run, "predictions.csv"))))
-    accuracy = sum(row["label"] == row["predicted"] for row in rows) / len(rows)
+    content = Path(client.download_artifacts(cell_run.info.run_id, "predictions.npz")).read_bytes()
+    rows = TypedPredictions.decode(content)
+    accuracy = float(np.mean(rows.label == rows.predicted))
     assert accuracy == pytest.approx(cell_run.data.metrics["test/accuracy"])
     confusion = list(csv.reader(io.StringIO(text(client, cell_run, "confusion_matrix.csv"))))
     counts = [[int(x) for x in row[1:]] for row in confusion[1:]]
-    assert sum(map(sum, counts)) == len(rows)
-    assert sum(counts[i][i] for i in range(len(counts))) == pytest.approx(accuracy * len(rows))
+    assert sum(map(sum, counts)) == len(rows.label)
+    assert sum(counts[i][i] for i in range(len(counts))) == pytest.approx(accuracy * len(rows.label))
     history = list(csv.DictReader(io.StringIO(text(client, cell_run, "history.csv"))))
     assert float(history[-1]["train/loss/total"]) == pytest.approx(cell_run.data.metrics["train/loss/total"])
 

@@ -17,12 +17,21 @@ from runners import ledger
 from runners.planner import make_plan
 from runners.train import app
 
-SMALL = ["--set", "data.dialogues=12", "--set", "training.epochs=2"]
+SMALL = [
+    word
+    for setting in (
+        "data.dialogues=12",
+        "data.min_dev_dialogues=0",
+        "data.min_test_dialogues=0",
+        "training.epochs=2",
+    )
+    for word in ("--set", setting)
+]
 OPTIONS = ["--encoder_loss_weight", "0.03", "--gate_reg_weight", "0.005", "--cl_loss_weight", "0.1", "--reconstruction",
            "smooth_l1", "--classification", "focal", "--class_weight", "effective_number"]  # fmt: skip
 MATRIX = """
 study: same
-base: {data: {dialogues: 12}, training: {epochs: 2}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 2}}
 baseline: one
 design: cells
 cells:

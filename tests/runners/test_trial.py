@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from ablations.predictions import TypedPredictions
 from ablations.record import Outcome, RunRecord
 from ablations.study import load
 from model.memory import cell_bytes
@@ -18,7 +20,7 @@ from runners.planner import Pack, Slots
 CPU = torch.device("cpu")
 MATRIX = """
 study: tiny
-base: {data: {dialogues: 12}, training: {epochs: 3, precision: fp64}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 3, precision: fp64}}
 factors:
   loss.encoder_weight: [0.05, 0.1, 0.2, 0.3, 0.5, 1.0]
 seeds: 1
@@ -71,7 +73,8 @@ def assert_same(a: dict[str, RunRecord], b: dict[str, RunRecord]) -> None:
         ours, theirs = record.predictions, b[key].predictions
         assert ours is not None
         assert theirs is not None
-        assert ours.predicted == theirs.predicted
+        ours_typed, theirs_typed = (TypedPredictions.decode(each.content) for each in (ours, theirs))
+        np.testing.assert_array_equal(ours_typed.predicted, theirs_typed.predicted)
 
 
 def test_a_pack_that_is_out_of_memory_is_halved_and_the_size_that_worked_is_remembered(

@@ -33,13 +33,13 @@ from tests.runners.conftest import SMOKE
 
 MATRIX = """
 study: tiny
-base: {data: {dialogues: 12}}
+base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}}
 metric: {sesoi: 0.03}
 factors: {loss.encoder_weight: [0.05, 0.1, 0.2, 0.3]}
 seeds: {min: 3, max: 14, until: decided}
 """
 EFFECTS = {0.1: 0.1, 0.2: -0.04}  # of encoder weights; .3 does nothing
-PREDICTIONS = Predictions(("a",), (0,), (0,), (0,), (0,), ((1.0,),), ((1,),))
+PREDICTIONS = Predictions(b"", ("a",), False, ((1,),))
 
 Score = Callable[[RunSpec], float | Outcome]
 
