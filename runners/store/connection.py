@@ -15,6 +15,7 @@ from filelock import FileLock
 from ablations.credentials import redact
 from ablations.record import SQLITE, Tag, sqlite_path
 from ablations.uri import UriError, check_uri
+from runners.store.conflicts import repeat_conflicts
 from runners.store.database import changing
 from runners.store.errors import StoreError
 from runners.store.relocation import relocate
@@ -67,7 +68,7 @@ def connect(uri: str) -> "MlflowClient":
         upgrade(path)
         relocate(path)
     with refusals(uri):
-        return _open(uri)
+        return repeat_conflicts(_open(uri))
 
 
 def _open(uri: str) -> "MlflowClient":

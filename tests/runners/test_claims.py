@@ -9,12 +9,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
 from ablations.record import Kind, Tag
@@ -25,6 +28,7 @@ from runners import ledger, planner, store
 from runners.ablate import app
 from runners.claims import Claims, Patience, new_driver
 from runners.ledger import Ledger, StoredRun
+from runners.store.conflicts import is_conflict
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, run
 from tests.runners.drivers import PATIENCE, ROOT, start, until
@@ -144,6 +148,41 @@ def test_four_drivers_at_once_share_a_new_study(shared: str, tmp_path: Path) -> 
     assert len(runs(shared, "four", Kind.STUDY)) == len(runs(shared, "four", Kind.CLAIMS)) == 1
     assert sum(int(run.tags[Tag.ATTEMPT]) for run in found) == 32
     assert any("by other drivers" in output for output in outputs)
+
+
+def test_the_same_writes_at_the_same_time_are_all_done(shared: str) -> None:
+    """Eight clients log one data set, set one tag of a run and one of its experiment, again and again."""
+    client = store.connect(shared)
+    experiment = client.create_experiment(f"race {token_hex(4)}")
+    run_id = client.create_run(experiment).info.run_id
+
+    def write(number: int) -> None:
+        mine = store.connect(shared)
+        for turn in range(6):
+            dataset = DatasetInput(Dataset(f"data {turn}", "digest", "code", "{}"), [InputTag("context", "training")])
+            mine.log_inputs(mine.create_run(experiment).info.run_id, [dataset])
+            mine.log_batch(run_id, params=[Param(f"param {turn}", "same")])
+            mine.set_tag(run_id, f"tag {turn}", str(number))
+            mine.set_experiment_tag(experiment, f"tag {turn}", str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(write, number) for number in range(8)]:
+            done.result()
+    data = client.get_run(run_id).data
+    assert data.params == {f"param {turn}": "same" for turn in range(6)}
+    assert {f"tag {turn}" for turn in range(6)} <= data.tags.keys()
+    found = client.search_runs([experiment], max_results=100)
+    inputs = [run.inputs.dataset_inputs for run in found if run.info.run_id != run_id]
+    assert Counter(data.dataset.name for (data,) in inputs) == Counter({f"data {turn}": 8 for turn in range(6)})
+
+
+def test_a_param_that_has_another_value_is_refused_at_once(shared: str) -> None:
+    client = store.connect(shared)
+    run_id = client.create_run(client.create_experiment(f"param {token_hex(4)}")).info.run_id
+    client.log_batch(run_id, params=[Param("claim", "mine")])
+    with pytest.raises(MlflowException, match="already logged") as refused:
+        client.log_batch(run_id, params=[Param("claim", "yours")])
+    assert not is_conflict(refused.value)
 
 
 def test_what_a_killed_driver_had_is_taken_over(server: str, tmp_path: Path) -> None:
