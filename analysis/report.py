@@ -102,6 +102,7 @@ def write(
     from analysis.factors import effects_table, margins_table
     from analysis.figures.style import save, style
     from analysis.mixing import mixtures, refuse
+    from analysis.noise import noise_table
     from analysis.page import page
     from analysis.page.provenance import runs_address
     from analysis.path import path_table, ways
@@ -117,7 +118,8 @@ def write(
     course = read(store, runs)
     effects = effects_table(runs)
     tables = [cells_table(runs), effects, *([classes_table(runs)] if runs.classified else [])]
-    tables += [choice_table(runs, trials), variance_table(store, runs)]
+    variance = variance_table(store, runs)
+    tables += [choice_table(runs, trials), variance, *noise_table(runs, variance.numbers)]
     tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
     tables += [margins_table(runs, effects)] if runs.plan.factors else []
     tables += [path_table(runs, found)] if (found := ways(runs.plan)) else []

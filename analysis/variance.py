@@ -48,7 +48,8 @@ def variances(frame: pd.DataFrame, baseline: str, counts: Mapping[str, Counts], 
 
     Returns:
         Two rows for each cell, one for the baseline: ``cell``, ``name``, ``quantity`` (mean, difference), ``n`` seeds,
-        and the fields of ``Sources``, the intervals as ``low_seeds``, ``high_seeds``, ``low_both``, ``high_both``.
+        ``test_dialogues``, and the fields of ``Sources``, the intervals as ``low_seeds``, ``high_seeds``, ``low_both``,
+        ``high_both``.
     """
     first = frame.groupby("cell", sort=False)["name"].first()
     runs = {cell: frame[frame["cell"] == cell].set_index("seed") for cell in first.index}
@@ -91,11 +92,11 @@ def _of_pair(
 
 
 def _row(quantity: str, parts: tuple[Array, Array, int]) -> dict[str, object]:
-    found = sources(*parts) if len(parts[0]) else Sources(NAN, NAN, NAN, NAN, NAN, (NAN, NAN), (NAN, NAN))
+    found = sources(*parts) if len(parts[0]) else Sources(NAN, NAN, NAN, NAN, NAN, NAN, (NAN, NAN), (NAN, NAN))
     fields = asdict(found)
     for name in ("seeds", "both"):
         fields[f"low_{name}"], fields[f"high_{name}"] = fields.pop(f"interval_{name}")
-    return {"quantity": quantity, "n": len(parts[0]), **fields}
+    return {"quantity": quantity, "n": len(parts[0]), "test_dialogues": parts[2], **fields}
 
 
 def _readable(numbers: pd.DataFrame, baseline: str) -> pd.DataFrame:

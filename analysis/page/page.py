@@ -31,6 +31,7 @@ TITLES = {
     "sizes": "Sizes of the differences",
     "classes": "F1 of each class",
     "variance": "Where the uncertainty comes from",
+    "noise": "More seeds, or a larger test set?",
 }
 Part = Sortable | Heat | Intervals | Lines
 
@@ -136,7 +137,7 @@ def sections(report: Report, address: str) -> list[Section]:
         Section("by-class", "Classes", [
             classes, confusion, shown.get("classes"),
         ]),
-        Section("uncertainty", "Uncertainty", [shown["variance"]]),
+        Section("uncertainty", "Uncertainty", [shown.get("noise"), shown["variance"]]),
         Section("every-run", "Runs", [provenance.runs_table(runs, address, "runs", "Planned runs"), searched]),
     ]  # fmt: skip
 

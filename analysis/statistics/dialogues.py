@@ -21,6 +21,8 @@ class Sources:
         seeds: from seeds alone: would other trainings differ on this test set?
         dialogues: from dialogues alone: would these trainings differ on another test set of such dialogues?
         both: from both.
+        interaction: the part of ``seeds`` that comes from the size of the test set: networks that were trained with
+            other seeds disagree on other dialogues. It would vanish with ever more dialogues.
         df: degrees of freedom of ``both``.
         interval_seeds: with the error from seeds and n - 1 degrees of freedom.
         interval_both: with the error from both.
@@ -30,6 +32,7 @@ class Sources:
     seeds: float
     dialogues: float
     both: float
+    interaction: float
     df: float
     interval_seeds: tuple[float, float]
     interval_both: tuple[float, float]
@@ -92,7 +95,7 @@ def sources(score: Array, draws: Array, dialogues: int, confidence: float = 0.95
     df = _satterthwaite(both, (of_seeds, of_dialogues, of_both_at_once), n, dialogues)
     estimate = float(score.mean())
     return Sources(
-        estimate, of_seeds**0.5, of_dialogues**0.5, both**0.5, df,
+        estimate, of_seeds**0.5, of_dialogues**0.5, both**0.5, of_both_at_once**0.5, df,
         _interval(estimate, of_seeds, n - 1, confidence), _interval(estimate, both, df, confidence),
     )  # fmt: skip
 

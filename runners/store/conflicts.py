@@ -59,4 +59,4 @@ def _repeating(write: Callable[..., Any]) -> Callable[..., Any]:
 
 def _pause(attempt: int) -> float:
     """Seconds; drivers on one machine have different ids, so that they do not meet again and again."""
-    return min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * (1 + os.getpid() % 16 / 16)
+    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * (1 + os.getpid() % 16 / 16))

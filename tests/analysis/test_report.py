@@ -32,7 +32,18 @@ FIGURES = [
 FILES = {
     *(
         f"{table}.{suffix}"
-        for table in ("cells", "sizes", "effects", "margins", "path", "classes", "choice", "variance", "breakdown")
+        for table in (
+            "cells",
+            "sizes",
+            "effects",
+            "margins",
+            "path",
+            "classes",
+            "choice",
+            "variance",
+            "noise",
+            "breakdown",
+        )
         for suffix in ("csv", "md", "tex")
     ),
     *(f"{figure}.{suffix}" for figure in FIGURES for suffix in ("pdf", "png")),
