@@ -7,7 +7,7 @@ from ablations.words import marked
 from analysis.runs import MISSING, StudyRuns
 from analysis.search import winner
 from analysis.statistics.intervals import means
-from analysis.statistics.selection import best, cross_fitted
+from analysis.statistics.selection import best, cross_fitted, overlap_interval
 from analysis.tables import DASH, Table, holes_sentence, interval, number
 
 FRESH = "choice by the other seeds"
@@ -64,11 +64,10 @@ def _of_cells(study: StudyRuns) -> Table:
 
 def _fresh(fresh: pd.DataFrame, baseline: pd.Series | None) -> pd.DataFrame:
     """The row of the choice with fresh seeds, with its difference to the baseline where that competes."""
-    cell = pd.Series(FRESH, fresh.index)
-    row = means(fresh["score"], cell).assign(name=FRESH, winner=False)
-    difference = fresh["score"] - (float("nan") if baseline is None else baseline)
-    compared = means(difference, cell)[["mean", "low", "high"]]
-    return row.join(compared.set_axis(["difference", "difference_low", "difference_high"], axis=1))
+    row = overlap_interval(fresh["score"])
+    compared = overlap_interval(fresh["score"] - (float("nan") if baseline is None else baseline))
+    ends = {"difference": compared["mean"], "difference_low": compared["low"], "difference_high": compared["high"]}
+    return pd.DataFrame([{**row, "name": FRESH, "winner": False, **ends}], index=[FRESH])
 
 
 def candidates(study: StudyRuns, column: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -128,5 +127,6 @@ def _caption(study: StudyRuns, column: str, numbers: pd.DataFrame, dev: pd.DataF
         f"Study {plan.study}. Chosen on dev: {naive['name']}, {corrected}. The mean of {column} over {len(dev)} seeds "
         f"chooses among {len(dev.columns)} cells; {plan.metric.name} never does. Naive: test score of the winner on "
         f"the seeds that chose it, which is optimistic. Fresh seeds: for each seed, the cell that the other seeds "
-        f"choose is scored on test with this one; mean with 95 % t interval over seeds.{out}{holes_sentence(study)}"
+        f"choose is scored on test with this one; mean with 95 % interval over seeds (t, widened as "
+        f"the choices overlap).{out}{holes_sentence(study)}"
     )

@@ -68,7 +68,7 @@ def _caption(study: StudyRuns, budget: NoiseBudget, seeds: int) -> str:
 def needs(budget: NoiseBudget, sesoi: float | None, seeds: int, comparisons: int) -> str:
     """What it takes to find the smallest effect of interest, in words."""
     part = (
-        f"On average {budget.share:.0%} of the variance of a difference comes from the size of the test set "
+        f"On average {100 * budget.share:.0f} % of the variance of a difference comes from the size of the test set "
         f"({budget.dialogues} dialogues), the rest from training."
     )
     if sesoi is None:

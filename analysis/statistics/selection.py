@@ -4,6 +4,8 @@ from typing import Literal
 
 import pandas as pd
 
+from analysis.statistics.intervals import means
+
 Direction = Literal["max", "min"]
 
 
@@ -38,3 +40,23 @@ def cross_fitted(dev: pd.DataFrame, test: pd.DataFrame, direction: Direction) ->
     chosen = [best(dev.drop(index=seed), direction) for seed in seeds]
     score = [float(test.loc[seed, cell]) for seed, cell in zip(seeds, chosen, strict=True)]
     return pd.DataFrame({"chosen": chosen, "score": score}, index=pd.Index(seeds, name="seed"))
+
+
+def overlap_interval(values: pd.Series, confidence: float = 0.95) -> pd.Series:
+    """Mean of cross-fitted values over seeds, and an interval for what it estimates.
+
+    The t interval with its half width times ``sqrt(n / (n - 1))``: any two of the choices share n - 2 seeds, so that
+    the values are not independent. By simulation the plain t interval covers .93 to .95, this one .94 and more
+    (``benchmarks/calibration``).
+
+    Args:
+        values: one for each seed.
+        confidence: coverage of the interval.
+
+    Returns:
+        ``n``, ``mean``, ``sd``, ``low``, ``high``; NaN where n is too small.
+    """
+    row = means(values, pd.Series("all", values.index), confidence).iloc[0]
+    wider = (row["n"] / (row["n"] - 1)) ** 0.5 if row["n"] > 1 else float("nan")
+    half = wider * (row["high"] - row["low"]) / 2
+    return pd.Series({**row, "low": row["mean"] - half, "high": row["mean"] + half})

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics.dialogues import resampled, sources, weights
-from analysis.statistics.intervals import means
-from analysis.statistics.selection import best, cross_fitted
+from analysis.statistics.selection import best, cross_fitted, overlap_interval
 from analysis.statistics.sizes import sizes
 from analysis.statistics.verdict import verdicts
 
@@ -28,7 +27,7 @@ def choice(replicates: int) -> pd.DataFrame:
             noise = 0.7 * rng.normal(size=(2, n, 8)) + 0.7 * common + rng.normal(size=(1, n, 1))
             dev, test = (pd.DataFrame(part + mean, columns=list("abcdefgh")) for part in noise)
             found = cross_fitted(dev, test, "max")
-            interval = means(found["score"], pd.Series("chosen", found.index)).iloc[0]
+            interval = overlap_interval(found["score"])
             covered.append((interval["low"], interval["high"]))
             naive.append(test[best(dev, "max")].mean())
             # Choosing by n - 1 seeds is choosing by any n - 1 of them.

@@ -46,7 +46,7 @@ def test_where_training_alone_is_too_noisy_no_test_set_is_large_enough() -> None
     budget = NoiseBudget(4e-4, 1e-4, 100)
     assert budget.dialogues_for(0.005, 5, 3) is None
     assert "no test set, however large, would do it" in needs(budget, 0.005, 5, 3)
-    assert "25% of the variance" in needs(budget, None, 5, 3)
+    assert "25 % of the variance" in needs(budget, None, 5, 3)
     assert NoiseBudget(1e-4, 2e-4, 100).share == 1
     assert NoiseBudget(1e-4, 2e-4, 100).training == 0
 

@@ -40,6 +40,10 @@ EXPLAINED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             ),
             **dict.fromkeys(["step_p", "orders_p"], "new"),
         },
+        "choice": dict.fromkeys(
+            ["low", "high", "difference_low", "difference_high"],
+            "with fresh seeds: wider, as choices overlap",
+        ),
         "variance": {
             "interaction": "new: the part of the error from seeds that comes from the size of the test set",
             "test_dialogues": "new",
