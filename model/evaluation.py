@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.metrics import (
     average_precision_score,
-    confusion_matrix,
     multilabel_confusion_matrix,
 )
 
@@ -138,5 +137,6 @@ def confusion(prediction: Prediction) -> NDArray[np.int64]:
     """(C, C) counts, true class by row; of several labels (C, 4): true negatives, false positives, fn, tp."""
     if prediction.multi_label:
         return np.asarray(multilabel_confusion_matrix(prediction.label, prediction.predicted).reshape(-1, 4), np.int64)
-    classes = range(prediction.probability.shape[1])
-    return np.asarray(confusion_matrix(prediction.label, prediction.predicted, labels=classes), dtype=np.int64)
+    classes = prediction.probability.shape[1]
+    pair = prediction.label * classes + prediction.predicted
+    return np.bincount(pair, minlength=classes**2).reshape(classes, classes)

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import confusion_matrix, f1_score
 
+from model import evaluation
 from model.config import RunConfig, Training
 from model.data import DEV, TEST, Dataset
+from model.evaluation import Prediction
 from model.monitor import Metrics
 from model.seeding import STEP, reseed
 from model.training import Fit, Result, Trainer, train
@@ -208,3 +211,22 @@ def test_measuring_gradients_changes_no_bit(dataset: Dataset) -> None:
     for seen, plain in zip(watched.history, unwatched.history, strict=True):
         assert plain.items() <= seen.items()
         assert any("/cosine/" in name for name in seen.keys() - plain.keys())
+
+
+@pytest.mark.parametrize("n", [1, 3, 200])
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_metrics_and_confusion_are_those_of_scikit_learn(n: int, multi_label: bool) -> None:
+    rng, names = np.random.default_rng(n), tuple("abcd")
+    label = rng.integers(0, 2, (n, 4)) if multi_label else rng.integers(0, 3, n)
+    prediction = Prediction(label, rng.random((n, 4)).astype(np.float32), names, np.arange(n))
+    found = evaluation.metrics(prediction)
+    predicted = prediction.predicted
+    f1 = f1_score(label, predicted, labels=range(4), average=None, zero_division=0.0)
+    assert [found[f"f1/{name}"] for name in names] == pytest.approx(f1)
+    for average in ("weighted", "macro", *(["micro"] if multi_label else [])):
+        expected = f1_score(label, predicted, labels=range(4), average=average, zero_division=0.0)
+        assert found[f"{average}_f1"] == pytest.approx(expected)
+    if not multi_label:
+        np.testing.assert_array_equal(
+            evaluation.confusion(prediction), confusion_matrix(label, predicted, labels=range(4))
+        )
