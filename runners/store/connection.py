@@ -71,13 +71,14 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def _open(uri: str) -> "MlflowClient":
-    import mlflow
     from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    from runners.store.client import SharedClient
 
     deadline = time.monotonic() + CREATION_SECONDS
     while True:
         try:
-            client = mlflow.MlflowClient(tracking_uri=uri)
+            client = SharedClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except (IntegrityError, ProgrammingError):
             # Of drivers that find an empty database at the same time, all but one fail to make the tables.

@@ -1,15 +1,11 @@
 """Several drivers on one study: no run is lost, and none is done twice."""
 
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 
@@ -33,73 +29,6 @@ from tests.runners.test_selection import failing
 pytestmark = pytest.mark.timeout(300)
 
 NOTHING = Ledger(())
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the server."""
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[str]:
-    """An MLflow server on a SQLite file."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    where = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "a")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (folder / "log").open("w")
-    process = subprocess.Popen([*command, *where], env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        until(lambda: answers(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        log.close()
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl") and shutil.which("postgres")):
-        pytest.skip("PostgreSQL is not installed")
-    driver = next((name for name in ("psycopg", "pg8000") if find_spec(name)), None)
-    if driver is None:
-        pytest.skip("no client of PostgreSQL is installed: psycopg or pg8000")
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    user = "postgres" if os.getuid() == 0 else None  # it refuses to be run by root
-    if user:
-        shutil.chown(folder, user)
-        for parent in (folder.parent, folder.parent.parent):
-            parent.chmod(0o755)
-
-    def call(*command: str) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
-
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    call("initdb", "-D", f"{folder}/data", "-U", "me", "--auth=trust")
-    call("pg_ctl", "-D", f"{folder}/data", "-w", "-o", options, "-l", f"{folder}/log", "start")
-    try:
-        yield f"postgresql+{driver}://me:secret@127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-D", f"{folder}/data", "-w", "-m", "immediate", "stop")
-
-
-@pytest.fixture(params=["server", "postgres"])
-def shared(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
 
 
 def declare(folder: Path, study: str, text: str = SMOKE) -> Path:
@@ -273,7 +202,7 @@ def test_a_driver_is_dead_when_it_has_been_silent_for_the_clock_of_the_other(boa
 
 
 def test_the_password_of_a_store_is_nowhere_in_it(
-    server: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = token_hex()  # not in this file, whose changes a run keeps
     matrix, uri = declare(tmp_path, "secret"), server.replace("//", f"//someone:{secret}@")
@@ -284,7 +213,7 @@ def test_the_password_of_a_store_is_nowhere_in_it(
     assert "to repeat the first of these alone: python -m runners.ablate" in result.stderr
     assert secret not in result.output
     assert {run.status for run in runs(server, "secret")} == {"FINISHED", "FAILED"}
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in server_folder.rglob("*") if path.is_file()]
     assert {"mlflow.db", "error.txt", "plan.json"} <= {path.name for path in files}
     assert not [path for path in files if secret.encode() in path.read_bytes()]
 
