@@ -15,7 +15,6 @@ from filelock import FileLock
 from ablations.credentials import redact
 from ablations.record import SQLITE, Tag, sqlite_path
 from ablations.uri import UriError, check_uri
-from runners.store.conflicts import repeat_conflicts
 from runners.store.database import changing
 from runners.store.errors import StoreError
 from runners.store.relocation import relocate
@@ -68,17 +67,18 @@ def connect(uri: str) -> "MlflowClient":
         upgrade(path)
         relocate(path)
     with refusals(uri):
-        return repeat_conflicts(_open(uri))
+        return _open(uri)
 
 
 def _open(uri: str) -> "MlflowClient":
-    import mlflow
     from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    from runners.store.client import SharedClient
 
     deadline = time.monotonic() + CREATION_SECONDS
     while True:
         try:
-            client = mlflow.MlflowClient(tracking_uri=uri)
+            client = SharedClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
         except (IntegrityError, ProgrammingError):
             # Of drivers that find an empty database at the same time, all but one fail to make the tables.

@@ -13,6 +13,9 @@ from runners import ledger, planner
 from runners.driver import Driver
 from runners.executors.inprocess import InProcess
 from runners.planner import RunSpec
+from tests.runners.servers import postgres, server, server_folder, shared
+
+__all__ = ["postgres", "server", "server_folder", "shared"]
 
 SMOKE = """
 study: tiny

@@ -1,23 +1,16 @@
 """Several drivers on one study: no run is lost, and none is done twice."""
 
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param
-from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
 from ablations.record import Kind, Tag
@@ -28,7 +21,6 @@ from runners import ledger, planner, store
 from runners.ablate import app
 from runners.claims import Claims, Patience, new_driver
 from runners.ledger import Ledger, StoredRun
-from runners.store.conflicts import is_conflict
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE, run
 from tests.runners.drivers import PATIENCE, ROOT, start, until
@@ -37,73 +29,6 @@ from tests.runners.test_selection import failing
 pytestmark = pytest.mark.timeout(300)
 
 NOTHING = Ledger(())
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the server."""
-    return tmp_path_factory.mktemp("server")
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[str]:
-    """An MLflow server on a SQLite file."""
-    port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    where = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "a")]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    log = (folder / "log").open("w")
-    process = subprocess.Popen([*command, *where], env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        until(lambda: answers(port))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-        log.close()
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server."""
-    if not (shutil.which("initdb") and shutil.which("pg_ctl") and shutil.which("postgres")):
-        pytest.skip("PostgreSQL is not installed")
-    driver = next((name for name in ("psycopg", "pg8000") if find_spec(name)), None)
-    if driver is None:
-        pytest.skip("no client of PostgreSQL is installed: psycopg or pg8000")
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    user = "postgres" if os.getuid() == 0 else None  # it refuses to be run by root
-    if user:
-        shutil.chown(folder, user)
-        for parent in (folder.parent, folder.parent.parent):
-            parent.chmod(0o755)
-
-    def call(*command: str) -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=user, cwd=folder)
-
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-    call("initdb", "-D", f"{folder}/data", "-U", "me", "--auth=trust")
-    call("pg_ctl", "-D", f"{folder}/data", "-w", "-o", options, "-l", f"{folder}/log", "start")
-    try:
-        yield f"postgresql+{driver}://me:secret@127.0.0.1:{port}/postgres"
-    finally:
-        call("pg_ctl", "-D", f"{folder}/data", "-w", "-m", "immediate", "stop")
-
-
-@pytest.fixture(params=["server", "postgres"])
-def shared(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
 
 
 def declare(folder: Path, study: str, text: str = SMOKE) -> Path:
@@ -148,41 +73,6 @@ def test_four_drivers_at_once_share_a_new_study(shared: str, tmp_path: Path) -> 
     assert len(runs(shared, "four", Kind.STUDY)) == len(runs(shared, "four", Kind.CLAIMS)) == 1
     assert sum(int(run.tags[Tag.ATTEMPT]) for run in found) == 32
     assert any("by other drivers" in output for output in outputs)
-
-
-def test_the_same_writes_at_the_same_time_are_all_done(shared: str) -> None:
-    """Eight clients log one data set, set one tag of a run and one of its experiment, again and again."""
-    client = store.connect(shared)
-    experiment = client.create_experiment(f"race {token_hex(4)}")
-    run_id = client.create_run(experiment).info.run_id
-
-    def write(number: int) -> None:
-        mine = store.connect(shared)
-        for turn in range(6):
-            dataset = DatasetInput(Dataset(f"data {turn}", "digest", "code", "{}"), [InputTag("context", "training")])
-            mine.log_inputs(mine.create_run(experiment).info.run_id, [dataset])
-            mine.log_batch(run_id, params=[Param(f"param {turn}", "same")])
-            mine.set_tag(run_id, f"tag {turn}", str(number))
-            mine.set_experiment_tag(experiment, f"tag {turn}", str(number))
-
-    with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(write, number) for number in range(8)]:
-            done.result()
-    data = client.get_run(run_id).data
-    assert data.params == {f"param {turn}": "same" for turn in range(6)}
-    assert {f"tag {turn}" for turn in range(6)} <= data.tags.keys()
-    found = client.search_runs([experiment], max_results=100)
-    inputs = [run.inputs.dataset_inputs for run in found if run.info.run_id != run_id]
-    assert Counter(data.dataset.name for (data,) in inputs) == Counter({f"data {turn}": 8 for turn in range(6)})
-
-
-def test_a_param_that_has_another_value_is_refused_at_once(shared: str) -> None:
-    client = store.connect(shared)
-    run_id = client.create_run(client.create_experiment(f"param {token_hex(4)}")).info.run_id
-    client.log_batch(run_id, params=[Param("claim", "mine")])
-    with pytest.raises(MlflowException, match="already logged") as refused:
-        client.log_batch(run_id, params=[Param("claim", "yours")])
-    assert not is_conflict(refused.value)
 
 
 def test_what_a_killed_driver_had_is_taken_over(server: str, tmp_path: Path) -> None:
@@ -243,7 +133,7 @@ def _running(uri: str, study: str) -> list[StoredRun]:
 
 SEARCH = """
 study: tiny
-base: {data: {dialogues: 12, min_dev_dialogues: 0, min_test_dialogues: 0}, training: {epochs: 1}}
+base: {data: {dialogues: 12}, training: {epochs: 1}}
 design: search
 search: {method: bayesian, trials: 4, seeds: [100, 101]}
 factors: {loss.encoder_weight: {low: 1e-3, high: 1, log: true}}
@@ -312,7 +202,7 @@ def test_a_driver_is_dead_when_it_has_been_silent_for_the_clock_of_the_other(boa
 
 
 def test_the_password_of_a_store_is_nowhere_in_it(
-    server: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = token_hex()  # not in this file, whose changes a run keeps
     matrix, uri = declare(tmp_path, "secret"), server.replace("//", f"//someone:{secret}@")
@@ -323,7 +213,7 @@ def test_the_password_of_a_store_is_nowhere_in_it(
     assert "to repeat the first of these alone: python -m runners.ablate" in result.stderr
     assert secret not in result.output
     assert {run.status for run in runs(server, "secret")} == {"FINISHED", "FAILED"}
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in server_folder.rglob("*") if path.is_file()]
     assert {"mlflow.db", "error.txt", "plan.json"} <= {path.name for path in files}
     assert not [path for path in files if secret.encode() in path.read_bytes()]
 
