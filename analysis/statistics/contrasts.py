@@ -29,14 +29,13 @@ def contrasts(frame: pd.DataFrame, baseline: str, confidence: float = 0.95) -> p
     p < 1 - confidence. With one cell beside the baseline it is the paired t-test.
 
     Simulated with 3, 5 and 10 seeds, 8 and 32 contrasts, and standard deviations up to 5 times those of other cells
-    (``benchmarks/calibration.py``), family-wise false positives are between .032 and .054, coverage between .946 and
-    .968, and the power is above that of paired t tests with Holm's adjustment.
+    (``benchmarks/calibration``), family-wise false positives are between .032 and .054, and the power to find one cell
+    that differs is above that of paired t tests with Holm's adjustment, which step down and find more where most cells
+    differ.
 
     What remains: with one cell or half of them ten times as noisy as the others, coverage reaches .975 (8 contrasts)
     and false positives .07 (100 contrasts, 3 seeds), and the quiet cells may be found less often than by paired t
-    tests; with 2 or 4 contrasts of unequal variances by .004. Where the noisiest cells alone do not differ from the
-    baseline, and all others by far, those are called different in up to .06 of all studies: no quiet one is left to
-    balance them. Two seeds are too few: .03 false positives with 8 contrasts, but up to .10 with 100.
+    tests. Two seeds are too few: .03 false positives with 8 contrasts, but up to .10 with 100.
 
     Args:
         frame: ``cell``, ``seed``, ``score``; rows without a score are left out.

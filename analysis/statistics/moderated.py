@@ -45,7 +45,7 @@ def differences(grid: Array) -> Differences:
     All contrasts share the noise of the baseline, b (the mean covariance of two contrasts): ``share`` is ``b / s^2``
     with its odds times ``1 + 8 / (n - 2)^2``. What looks significant is mostly what chance gave a small variance of
     the baseline, so there b is too small, the more the fewer the seeds. The forms of d0 and of this factor were chosen
-    by simulation (``benchmarks/calibration.py``).
+    by simulation (``benchmarks/calibration``).
 
     Args:
         grid: (..., 1 + k, seeds) scores, the baseline first; NaN where there is none. Normal errors are assumed, and

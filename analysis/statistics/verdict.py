@@ -21,7 +21,7 @@ def verdicts(
     * ``better``, ``worse``: the adjusted p of ``contrasts`` is below .05, in one direction or the other.
     * ``undecided``: none of these. How many more seeds would decide it is not told: computed from five seeds, as the n
       at which the interval would be short enough if the difference stayed what it is, such a number was right in half
-      to two thirds of the cases (``benchmarks/calibration.py``).
+      to two thirds of the cases (``benchmarks/calibration``).
 
     Args:
         frame: ``cell``, ``seed``, ``score``; rows without a score are left out.
