@@ -93,22 +93,12 @@ def write(
         StudyError: the cells are not comparable, or the folder cannot be written; nothing was written.
     """
     from analysis import manifest
-    from analysis.breakdown import breakdown_table
-    from analysis.choice import choice_table
-    from analysis.classes import classes_table
     from analysis.course import read
-    from analysis.decisions import decisions_table
-    from analysis.effect_sizes import sizes_table
-    from analysis.factors import effects_table, margins_table
     from analysis.figures.style import save, style
     from analysis.mixing import mixtures, refuse
-    from analysis.noise import noise_table
     from analysis.page import page
     from analysis.page.provenance import runs_address
-    from analysis.path import path_table, ways
     from analysis.search import search_table
-    from analysis.tables import cells_table
-    from analysis.variance import variance_table
 
     study, trials = runs.plan.study, store.search(runs.plan.study)
     mixed = mixtures(runs.plan, trials.plan if trials else None)
@@ -116,17 +106,8 @@ def write(
     require_folder(folder)
     _remove_last(folder)
     course = read(store, runs)
-    effects = effects_table(runs)
-    tables = [cells_table(runs), effects, *([classes_table(runs)] if runs.classified else [])]
-    variance = variance_table(store, runs)
-    tables += [choice_table(runs, trials), variance, *noise_table(runs, variance.numbers)]
-    tables += [sizes_table(runs)] if len(runs.plan.cells) > 1 else []
-    tables += [margins_table(runs, effects)] if runs.plan.factors else []
-    tables += [path_table(runs, found)] if (found := ways(runs.plan)) else []
-    tables += [breakdown_table(runs, course)] if course else []
-    tables += [decisions_table(runs)] if runs.plan.stopping else []
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)
-    tables = [replace(table, caption=table.caption + note) for table in tables]
+    tables = [replace(table, caption=table.caption + note) for table in _tables(store, runs, trials, course)]
     written = [path for table in tables for path in table.write(folder)]
     written.append(_macros(tables, folder))
     with style():
@@ -140,6 +121,41 @@ def write(
     shown = page.Report(store, runs, trials, {table.name: table for table in [*tables, *searched]}, course)
     html = page.write(shown, folder, document, written)
     return [*written, manifest.write(folder, document, [*written, html]), html]
+
+
+def _tables(
+    store: "Store", runs: "StudyRuns", trials: "StudyRuns | None", course: "Course | None"
+) -> "Iterator[Table]":
+    """All tables that the study has, in the order in which they are written."""
+    from analysis.breakdown import breakdown_table
+    from analysis.choice import choice_table
+    from analysis.classes import classes_table
+    from analysis.decisions import decisions_table
+    from analysis.effect_sizes import sizes_table
+    from analysis.factors import effects_table, margins_table
+    from analysis.noise import noise_table
+    from analysis.path import path_table, ways
+    from analysis.tables import cells_table
+    from analysis.variance import variance_table
+
+    effects, variance = effects_table(runs), variance_table(store, runs)
+    yield cells_table(runs)
+    yield effects
+    if runs.classified:
+        yield classes_table(runs)
+    yield choice_table(runs, trials)
+    yield variance
+    yield from noise_table(runs, variance.numbers)
+    if len(runs.plan.cells) > 1:
+        yield sizes_table(runs)
+    if runs.plan.factors:
+        yield margins_table(runs, effects)
+    if found := ways(runs.plan):
+        yield path_table(runs, found)
+    if course:
+        yield breakdown_table(runs, course)
+    if runs.plan.stopping:
+        yield decisions_table(runs)
 
 
 def _command(study: str, allowed: Sequence[str]) -> str:

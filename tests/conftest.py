@@ -6,18 +6,23 @@ from pathlib import PurePath
 
 import pytest
 import torch
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
+# A busy machine is no fault of what is tested, and the same inputs are tried every time.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
 # Each test starts a Ray of its own, which takes both cores.
 RAY = ("test_ray", "test_cluster", "test_torture")
 # What takes longest, first, so that no process waits for another at the end.
 LONG = (
     *RAY, "test_claims", "test_docs", "test_verify", "test_resume", "test_packs", "test_checkpoint", "test_task",
-    "test_browser", "test_conclusions",
+    "test_browser", "test_conclusions", "test_races",
 )  # fmt: skip
 
 
