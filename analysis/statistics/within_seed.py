@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ablations.words import NOT_APPLICABLE
+
 Array = NDArray[np.float64]
 Term = tuple[str, ...]  # one factor, or two that may interact
 
@@ -53,7 +55,8 @@ class WithinSeed:
 
     Where a seed has every combination of levels once, the mean of a level is the plain mean over
     all of its cells. Where runs are missing, it is the least-squares mean, which weights all levels
-    of the other factors alike. The interactions that not all of the study's runs together can tell
+    of the other factors alike; of a factor that only some kinds have, the levels that the kind has.
+    The interactions that not all of the study's runs together can tell
     (one at a time tells none) are left out of the model of the means, as if they were 0.
     """
 
@@ -114,6 +117,25 @@ class WithinSeed:
         """All combinations of the levels of a term's factors, the last running fastest."""
         return list(itertools.product(*(self.levels[factor] for factor in term)))
 
+    def weights(self, factor: str, given: dict[str, int]) -> Array:
+        """(L,) weights of a factor's levels in the mean of given levels of other factors.
+
+        All levels alike, but a kind that does not have the factor is not averaged over its levels,
+        nor one that has it over its absence.
+        """
+        levels = self.levels[factor]
+        weights = np.full(len(levels), 1 / len(levels))
+        if NOT_APPLICABLE not in levels:
+            return weights
+        absent = levels.index(NOT_APPLICABLE)
+        rows = np.all([self.codes[other] == level for other, level in given.items()], axis=0)
+        lacks = self.codes[factor][rows] == absent
+        if not lacks.any():
+            weights[absent] = 0
+        elif lacks.all():
+            weights[:] = np.arange(len(levels)) == absent
+        return np.asarray(weights / weights.sum())
+
     def _crossed(self, pair: Term) -> bool:
         """Whether any two levels of the one factor were run with the same two levels of the other."""
         first, second = (self.codes[factor] for factor in pair)
@@ -167,7 +189,9 @@ class Fit:
     def _part(self, other: Term, given: dict[str, int]) -> Array:
         part = np.ones(1)
         for factor in other:
-            count = len(self.of.levels[factor])
-            own = np.eye(count)[given[factor]] if factor in given else np.full(count, 1 / count)
+            if factor in given:
+                own = np.eye(len(self.of.levels[factor]))[given[factor]]
+            else:
+                own = self.of.weights(factor, given)
             part = np.outer(part, own).ravel()
         return part

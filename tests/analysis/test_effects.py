@@ -10,6 +10,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.multitest import multipletests
 
+from ablations.words import NOT_APPLICABLE
 from analysis.statistics.effects import INTERACTION, MAIN, effects, holm
 from analysis.statistics.marginal_means import advice, marginal_means
 from analysis.statistics.pairwise import pairwise
@@ -181,6 +182,21 @@ def test_an_excluded_combination_leaves_the_differences_of_differences_without_i
     left = (wide["l2"]["l1"] - wide["l2"]["l0"]) - (wide["l0"]["l1"] - wide["l0"]["l0"])
     assert at(table, "a level x b", "range") == pytest.approx(abs(left.mean()))
     assert at(table, "a level x b", "t") == pytest.approx(abs(stats.ttest_1samp(left, 0).statistic))
+
+
+def test_a_kind_without_a_factor_is_compared_with_the_mean_over_its_levels() -> None:
+    """Only focal has a gamma: its mean is over both gammas, and gamma is compared within focal."""
+    rng = np.random.default_rng(0)
+    cells = [("nll", NOT_APPLICABLE), ("focal", "1"), ("focal", "2")]
+    rows = [(s, kind, gamma, w, rng.normal()) for s in range(5) for kind, gamma in cells for w in "ab"]
+    data = pd.DataFrame(rows, columns=["seed", "kind", "gamma", "w", "score"])
+    table = effects(data, ["kind", "gamma", "w"])
+    wide = data.pivot_table(index="seed", columns="gamma", values="score")
+    kinds = (wide["1"] + wide["2"]) / 2 - wide[NOT_APPLICABLE]
+    assert at(table, "kind", "range") == pytest.approx(abs(kinds.mean()))
+    assert at(table, "kind", "p_raw") == pytest.approx(stats.ttest_1samp(kinds, 0).pvalue)
+    gammas = wide["2"] - wide["1"]
+    assert at(table, "gamma", "p_raw") == pytest.approx(stats.ttest_1samp(gammas, 0).pvalue)
 
 
 def test_too_many_contrasts_are_not_tested_and_it_is_told() -> None:
