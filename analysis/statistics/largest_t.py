@@ -14,7 +14,7 @@ DRAWS = 12, 17  # least and most, as powers of 2
 WORK = 1.5e9  # multiplications that a simulation may take: large families get fewer draws
 CHUNK = 4e6  # numbers in memory at once
 TINY = 1e-15  # the normal quantiles of 0 and 1 are infinite
-BINS = 2_000
+BINS = 1_000
 SEED = 20231206
 # Standard deviation of the one noisy cell of the second reference, in those of the others.
 NOISY = 5.0

@@ -74,11 +74,8 @@ class WithinSeed:
         codes = {factor: pd.Categorical(self.frame[factor], self.levels[factor]).codes for factor in self.factors}
         self.codes = {factor: code.astype(np.intp) for factor, code in codes.items()}
         self.fits: dict[tuple[int, bytes], Fit] = {}
-        mains: list[Term] = [(factor,) for factor in self.factors]
         self.interactions = [pair for pair in itertools.combinations(self.factors, 2) if self._crossed(pair)]
-        everything = np.arange(len(self.frame), dtype=np.intp)
-        whole = Fit(self, [*mains, *self.interactions], everything)
-        self.known = [pair for pair in self.interactions if whole.tells(pair)]
+        self.known = [pair for pair in self.interactions if self.fit(pair, self._cells()).tells(pair)]
 
     def main(self, factor: str) -> LevelMeans:
         """Means of a factor's levels."""
@@ -117,6 +114,11 @@ class WithinSeed:
         """All combinations of the levels of a term's factors, the last running fastest."""
         return list(itertools.product(*(self.levels[factor] for factor in term)))
 
+    def _cells(self) -> NDArray[np.intp]:
+        """A run of each cell, in the order of ``_rows``."""
+        _, first = np.unique(np.stack(list(self.codes.values())), axis=1, return_index=True)
+        return first.astype(np.intp)
+
     def weights(self, factor: str, given: dict[str, int]) -> Array:
         """(L,) weights of a factor's levels in the mean of given levels of other factors.
 
@@ -150,6 +152,7 @@ class Fit:
 
     def __init__(self, of: WithinSeed, model: Sequence[Term], rows: NDArray[np.intp]) -> None:
         self.of, self.terms = of, [(), *model]
+        self.known: dict[Term, tuple[Array, Array]] = {}
         self.columns = np.hstack([self._indicators(term, rows) for term in self.terms])
         gram = self.columns.T @ self.columns
         value, vector = np.linalg.eigh(gram)
@@ -167,16 +170,23 @@ class Fit:
 
     def means(self, term: Term, score: Array) -> tuple[Array, Array]:
         """(L,) means of the combinations of a term's levels, and (L, q) what the runs do not tell of them."""
-        parts = self._parts(term)
-        return parts @ (self.solve @ (self.columns.T @ score)), parts @ self.lost
+        parts, doubt = self._of_term(term)
+        return parts @ (self.solve @ (self.columns.T @ score)), doubt
 
     def tells(self, term: Term) -> bool:
         """Whether the runs tell all differences of differences of a pair of factors."""
-        doubt = self._parts(term) @ self.lost
+        _, doubt = self._of_term(term)
         shape = [len(self.of.levels[factor]) for factor in term]
         grid = doubt.reshape(*shape, -1)
         rest = grid - grid.mean(0, keepdims=True) - grid.mean(1, keepdims=True) + grid.mean((0, 1))
         return bool(np.abs(rest).max(initial=0.0) < ESTIMABLE)
+
+    def _of_term(self, term: Term) -> tuple[Array, Array]:
+        """Coefficients (L, q) of a term's means, and what the runs do not tell of these; every seed needs the same."""
+        if term not in self.known:
+            parts = self._parts(term)
+            self.known[term] = parts, parts @ self.lost
+        return self.known[term]
 
     def _parts(self, term: Term) -> Array:
         """(L, q) coefficients whose sum is the mean of a combination, the levels of other factors weighted alike."""
