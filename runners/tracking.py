@@ -103,7 +103,8 @@ class Tracker:
         self.plan = plan
         file, tag = KEPT[self.kind]
         tags = self.client.get_run(self.study_run).data.tags
-        former = self._former(file) if tag in tags else None
+        # Where the store has this very plan already, another driver may just be writing the file of it anew.
+        former = self._former(file) if tags.get(tag, plan.digest()) != plan.digest() else None
         known = labels.decode(tags.get(Tag.PARAMS))
         paths = known | varying(plan, *([former] if former else []))
         self.labels = Labels(plan, self.kind, paths)
