@@ -71,7 +71,7 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def _open(uri: str) -> "MlflowClient":
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
+    from sqlalchemy.exc import DatabaseError, OperationalError
 
     from runners.store.client import SharedClient
 
@@ -80,9 +80,10 @@ def _open(uri: str) -> "MlflowClient":
         try:
             client = SharedClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
-        except (IntegrityError, ProgrammingError):
-            # Of drivers that find an empty database at the same time, all but one fail to make the tables.
-            if time.monotonic() > deadline:
+        except DatabaseError as error:
+            # Of drivers that find an empty database at the same time, all but one fail to make the tables; pg8000
+            # has no error of its own for that. A server that does not answer is another matter.
+            if isinstance(error, OperationalError) or time.monotonic() > deadline:
                 raise
             time.sleep(CREATION_PAUSE)
         else:
