@@ -28,6 +28,7 @@ PREAMBLE = r"""% needs \usepackage{array,booktabs,longtable}, and siunitx to ali
   {\newcolumntype{N}[1]{S[table-format=#1]}}{\newcolumntype{N}[1]{r}}}{}
 \makeatother"""
 SIZES = ((60, r"\small"), (75, r"\footnotesize"))
+TIGHT = 80  # characters of a line; from there on columns stand closer
 BROKEN, LONG = r">{\raggedright\arraybackslash}p{.16\linewidth}", 18  # texts of so many characters in wide tables
 LOOKUP = r"""% \input this file once; \result{cells/baseline/mean} is then a number of this study. Needs no package.
 \providecommand{\result}[1]{\ifcsname result@#1\endcsname\csname result@#1\endcsname
@@ -55,9 +56,10 @@ def longtable(frame: pd.DataFrame, caption: str, label: str) -> str:
     head = " & ".join(_stacked(lines) for lines in heads.values())
     rows = zip(*(cells for _, cells in columns), strict=True)
     body = [" & ".join(row) + r" \\" for row in rows]
+    gap = 1 if width > TIGHT else 2
     lines = [
         PREAMBLE,
-        rf"{{{_size(width)}\setlength{{\tabcolsep}}{{2pt}}\setlength{{\LTcapwidth}}{{\linewidth}}",
+        rf"{{{_size(width)}\setlength{{\tabcolsep}}{{{gap}pt}}\setlength{{\LTcapwidth}}{{\linewidth}}",
         rf"\begin{{longtable}}{{{' '.join(kind for kind, _ in columns)}}}",
         rf"\caption{{{escape(caption)}}} \label{{{label}}} \\",
         *(r"\toprule", rf"{head} \\", r"\midrule", r"\endfirsthead"),
