@@ -1,26 +1,12 @@
-"""Distribution of the largest of several correlated t statistics."""
-
-from typing import Protocol
+"""Distribution of the largest |t| in Dunnett's test (1955), with which the default is compared."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
-from scipy.sparse import csr_array
 
 from analysis.statistics.quadrature import normal, power, spread
 
 Array = NDArray[np.float64]
-DRAWS, CHUNK = 200_000, 2_000
-
-
-class MaxT(Protocol):
-    """``M = max_i |T_i|`` for T multivariate t."""
-
-    def sf(self, t: Array) -> Array:
-        """``P(M >= t)`` for each t."""
-
-    def quantile(self, probability: float) -> float:
-        """The value that M stays below with a probability."""
 
 
 class EqualMaxT:
@@ -53,30 +39,3 @@ class EqualMaxT:
         # Twice what Bonferroni's inequality needs: M exceeds that less often.
         most = 2 * float(special.stdtrit(self.df, 1 - (1 - probability) / (2 * self.k)))
         return float(optimize.brentq(lambda t: self._cdf(t) - probability, 0.0, most))
-
-
-class SimulatedMaxT:
-    """For contrasts of any correlation, as incomplete designs have.
-
-    200,000 draws with a fixed seed; the standard error of a probability near .05 is .0005.
-    """
-
-    def __init__(self, factor: Array, df: int) -> None:
-        """Draw.
-
-        Args:
-            factor: (k, r) whose product with its transpose is the covariance, but for a factor; mostly zeros.
-            df: degrees of freedom.
-        """
-        sparse = csr_array(factor / np.sqrt((factor**2).sum(1, keepdims=True)))
-        rng = np.random.default_rng(20231206)
-        parts = [np.abs(sparse @ rng.normal(size=(factor.shape[1], CHUNK))).max(0) for _ in range(DRAWS // CHUNK)]
-        self.largest = np.sort(np.concatenate(parts) / np.sqrt(rng.chisquare(df, DRAWS) / df))
-
-    def sf(self, t: Array) -> Array:
-        """``P(M >= t)`` for each t."""
-        return 1 - np.searchsorted(self.largest, np.atleast_1d(t)) / DRAWS
-
-    def quantile(self, probability: float) -> float:
-        """The value that M stays below with a probability."""
-        return float(np.quantile(self.largest, probability))
