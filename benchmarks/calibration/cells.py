@@ -208,4 +208,4 @@ def draw(rates: pd.DataFrame, path: Path) -> None:
     left.set(xlabel="family-wise false positives", yticks=place, xlim=(0, None))
     left.set_yticklabels(labels, fontsize=6)
     right.set(xlabel=f"power for one effect of {EFFECT} sd", xlim=(0, 1))
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=130)
