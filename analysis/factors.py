@@ -3,9 +3,9 @@
 import pandas as pd
 
 from analysis.runs import StudyRuns
-from analysis.statistics.effects import ALPHA, INTERACTION, MAIN, effects
+from analysis.statistics.effects import INTERACTION, MAIN, effects
 from analysis.statistics.marginal_means import advice, marginal_means
-from analysis.tables import DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
+from analysis.tables import ALPHA, DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
 
 AGAINST_SEEDS = (
     "Each difference is estimated with every seed alone and judged by how much it varies over the seeds (largest "

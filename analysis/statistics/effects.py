@@ -12,7 +12,6 @@ from analysis.statistics.within_seed import LevelMeans, Term, WithinSeed
 
 Array = NDArray[np.float64]
 PAIR = " x "  # between the factors of an interaction
-ALPHA = 0.05
 MAIN, INTERACTION = "main effect", "interaction"
 # Contrasts of one effect; a factor with more than 100 levels is no factor to compare levels of.
 MOST_CONTRASTS = 5000

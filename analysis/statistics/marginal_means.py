@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.statistics.effects import ALPHA, main_effect
+from analysis.statistics.effects import main_effect
 from analysis.statistics.intervals import means as t_intervals
 from analysis.statistics.joint_test import JointTest
+from analysis.statistics.verdict import ALPHA
 from analysis.statistics.within_seed import WithinSeed
 
 Array = NDArray[np.float64]

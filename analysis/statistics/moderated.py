@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.statistics.largest_t import prior_df
+
 Array = NDArray[np.float64]
 MOST_SHARE = 0.98
 LEAST = 1e-12  # of the mean variance; below that it is rounding
@@ -71,7 +73,7 @@ def _differences(grid: Array) -> Differences:
     own = np.where(g > 0, square / np.maximum(g, 1), pooled[..., None])
     shared = _shared(deviation, seen, square, pooled) / pooled
     heterogeneity = _heterogeneity(own, g, pooled) / (1 - np.minimum(shared, 0.95) ** 2)
-    prior = np.maximum(g, 1) * np.minimum(1, np.maximum(g, 1) / 12) / np.maximum(1, heterogeneity[..., None] ** 2)
+    prior = prior_df(np.maximum(n, 2)) / np.maximum(1, heterogeneity[..., None] ** 2)
     value = (prior * pooled[..., None] + g * own) / (prior + g)
     share = _share(shared[..., None], n) * _overlap(seen, n)
     return Differences(n, mean, np.sqrt(value / n), prior, share, heterogeneity)
