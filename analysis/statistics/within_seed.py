@@ -75,7 +75,7 @@ class WithinSeed:
         self.codes = {factor: code.astype(np.intp) for factor, code in codes.items()}
         self.fits: dict[tuple[int, bytes], Fit] = {}
         self.interactions = [pair for pair in itertools.combinations(self.factors, 2) if self._crossed(pair)]
-        self.known = [pair for pair in self.interactions if self.fit(pair, self._cells()).tells(pair)]
+        self.estimable_interactions = [pair for pair in self.interactions if self.fit(pair, self._cells()).tells(pair)]
 
     def main(self, factor: str) -> LevelMeans:
         """Means of a factor's levels."""
@@ -97,7 +97,7 @@ class WithinSeed:
     def fit(self, term: Term, rows: NDArray[np.intp]) -> "Fit":
         """Least squares of the runs in some rows, with the model that a term's means need."""
         mains: list[Term] = [(factor,) for factor in self.factors]
-        model = [*mains, *(self.known if len(term) == 1 else self.interactions)]
+        model = [*mains, *(self.estimable_interactions if len(term) == 1 else self.interactions)]
         # Seeds with the same cells share a fit, and in most studies all seeds have the same.
         cells = np.stack([code[rows] for code in self.codes.values()]).tobytes()
         if (len(model), cells) not in self.fits:
@@ -152,7 +152,7 @@ class Fit:
 
     def __init__(self, of: WithinSeed, model: Sequence[Term], rows: NDArray[np.intp]) -> None:
         self.of, self.terms = of, [(), *model]
-        self.known: dict[Term, tuple[Array, Array]] = {}
+        self.term_coefficients: dict[Term, tuple[Array, Array]] = {}
         self.columns = np.hstack([self._indicators(term, rows) for term in self.terms])
         gram = self.columns.T @ self.columns
         value, vector = np.linalg.eigh(gram)
@@ -183,10 +183,10 @@ class Fit:
 
     def _of_term(self, term: Term) -> tuple[Array, Array]:
         """Coefficients (L, q) of a term's means, and what the runs do not tell of these; every seed needs the same."""
-        if term not in self.known:
+        if term not in self.term_coefficients:
             parts = self._parts(term)
-            self.known[term] = parts, parts @ self.lost
-        return self.known[term]
+            self.term_coefficients[term] = parts, parts @ self.lost
+        return self.term_coefficients[term]
 
     def _parts(self, term: Term) -> Array:
         """(L, q) coefficients whose sum is the mean of a combination, the levels of other factors weighted alike."""
