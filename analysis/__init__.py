@@ -1,6 +1,7 @@
 """What is concluded from a study, from the store alone.
 
-Of the rest it knows ``ablations.record``, ``predictions``, ``sequential`` and ``power``, which the runners share.
+Of the rest it knows ``ablations.record``, ``predictions``, ``sequential``, ``power`` and ``noise``, which the runners
+share.
 
 In a notebook: ``import analysis; frame = analysis.load("loss"); analysis.contrasts(frame, frame.attrs["baseline"])``.
 Frames go in and come out; what is named here is imported when it is first used.

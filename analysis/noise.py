@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ablations.noise.budget import NoiseBudget, needs
 from analysis.runs import StudyRuns
-from analysis.statistics.noise_budget import NoiseBudget
 from analysis.tables import Table, holes_sentence, number
 from analysis.variance import DIFFERENCE
 
@@ -62,22 +62,4 @@ def _caption(study: StudyRuns, budget: NoiseBudget, seeds: int) -> str:
         f"with more dialogues. From training: the rest, which only more seeds average out. Of single cells these are "
         f"rough, of all cells the mean variances. {needs(budget, plan.metric.sesoi, seeds, len(plan.cells) - 1)}"
         f"{holes_sentence(study)}"
-    )
-
-
-def needs(budget: NoiseBudget, sesoi: float | None, seeds: int, comparisons: int) -> str:
-    """What it takes to find the smallest effect of interest, in words."""
-    part = (
-        f"On average {100 * budget.share:.0f} % of the variance of a difference comes from the size of the test set "
-        f"({budget.dialogues} dialogues), the rest from training."
-    )
-    if sesoi is None:
-        return part
-    more, larger = budget.seeds_for(sesoi, comparisons), budget.dialogues_for(sesoi, seeds, comparisons)
-    by_seeds = f"about {more} seeds" if more else "more than 1000 seeds"
-    by_dialogues = f"about {larger} test dialogues" if larger else "no test set, however large,"
-    verb = "would do" if larger else "would do it"
-    return (
-        f"{part} To find a difference of {sesoi:g} with 80 % power in {comparisons} comparisons takes {by_seeds} on "
-        f"this test set; with {seeds} seeds {by_dialogues} {verb}."
     )

@@ -6,12 +6,12 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from ablations.noise.counts import Array, Counts, count, scorer
+from ablations.noise.dialogues import NAN, Sources, resampled, sources, weights
 from ablations.record import Outcome
 from ablations.words import marked
 from analysis.course import drawn_cells
 from analysis.runs import Store, StudyRuns
-from analysis.statistics.counts import Array, Counts, count, scorer
-from analysis.statistics.dialogues import NAN, Sources, resampled, sources, weights
 from analysis.tables import Table, holes_sentence, interval, number
 
 MOST = 400  # runs whose predictions are read; 2 ms each with 600 test dialogues, and as much to resample

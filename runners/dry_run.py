@@ -12,7 +12,7 @@ from ablations import sequential
 from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
 from ablations.words import marked, reference
-from runners import ledger, rounds, search
+from runners import ledger, noise, rounds, search
 from runners.cost import Costs
 from runners.ledger import Ledger
 from runners.planner import RunSpec, make_packs, missing_runs
@@ -54,6 +54,8 @@ def print_state(
             values = ledger.metric(uri, plan.study, plan.metric.name)
             found = ((run.tags[Tag.RUN_KEY], run.run_id) for run in known.complete())
             print_line(console, detectable(plan, {key: values[run] for key, run in found if run in values}))
+            if budget := noise.sentence(uri, plan, known):
+                print_line(console, f"noise: {budget}")
         return
     state = rounds.read(uri, study, plan, costs.slots.jobs)
     print_plan(console, plan, known, state.runs, costs)
@@ -121,11 +123,14 @@ def detectable(plan: Plan, scores: Mapping[str, float]) -> str:
     sd, seeds, others = power.noise(grid) if grid.size else None, len(plan.seeds), len(plan.cells) - 1
     if seeds < 2:
         return "can detect: nothing, one seed tells no noise; 5 seeds to explore, 10 to claim, 20 for equivalence"
-    least = power.detectable(sd or 1.0, seeds, others)
-    size = f"{least:.3f} (noise {sd:.3f} by the runs in the store)" if sd else f"{least:.1f} x the noise of a run"
+    # Scores that agree exactly leave a residual of rounding errors, which is no noise.
+    known = sd is not None and sd > 1e-9 * np.abs(grid).max()
+    least = power.detectable(sd if sd and known else 1.0, seeds, others)
+    size = f"{least:.3g} (noise {sd:.3g} by the runs in the store)" if known else f"{least:.1f} x the noise of a run"
+    agree = "" if known or sd is None else "; the runs in the store agree, so they do not tell the noise"
     return (
         f"can detect: with 80 % power a difference of {size} to the baseline, with {seeds} seeds and {others} "
-        f"comparisons"
+        f"comparisons{agree}"
     )
 
 

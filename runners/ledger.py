@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
-from runners.store import StoreError, connect, failures
+from runners.store import StoreError, artifact_bytes, connect, failures
+from runners.store.relocation import folder, recorded
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -28,6 +29,9 @@ METRIC = """
 SELECT r.run_uuid, m.value
 FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id JOIN latest_metrics m ON m.run_uuid = r.run_uuid
 WHERE e.name = ? AND m.key = ?
+"""
+ARTIFACTS = """
+SELECT e.name, r.artifact_uri FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id WHERE r.run_uuid = ?
 """
 
 
@@ -98,6 +102,32 @@ def metric(uri: str, study: str, name: str) -> dict[str, float]:
         found = ((run.info.run_id, run.data.metrics) for run in _search(uri, study))
         return {run_id: metrics[name] for run_id, metrics in found if name in metrics}
     return dict(_select(path, METRIC, study, name))
+
+
+def files(uri: str, run_ids: Iterable[str], name: str) -> list[bytes]:
+    """Contents of a file of some runs, in their order; a run that does not have it is left out.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return list(_fetch(uri, run_ids, name))
+    contents = []
+    for run_id in run_ids:
+        for study, written in _select(path, ARTIFACTS, run_id):
+            # MLflow keeps absolute paths; of a store that was moved or copied, the files beside the database are meant.
+            places = [place / name for place in (folder(path, study, run_id), recorded(written)) if place]
+            contents += [place.read_bytes() for place in places if place.is_file()][:1]
+    return contents
+
+
+def _fetch(uri: str, run_ids: Iterable[str], name: str) -> Iterable[bytes]:
+    client = connect(uri)
+    with failures(uri):
+        for run_id in run_ids:
+            if name in {file.path for file in client.list_artifacts(run_id)}:
+                yield artifact_bytes(client, run_id, name)
 
 
 def _select(path: Path, query: str, *values: str) -> list[Any]:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.dialogues import resampled, sources, weights
+from ablations.noise.dialogues import resampled, sources, weights
 from analysis.statistics.selection import best, cross_fitted, overlap_interval
 from analysis.statistics.sizes import sizes
 from analysis.statistics.verdict import verdicts

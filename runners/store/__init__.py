@@ -1,6 +1,6 @@
 """The results database: where it is, that it exists, and its upkeep (``python -m runners.store``)."""
 
-from runners.store.artifact import artifact
+from runners.store.artifact import artifact, artifact_bytes
 from runners.store.connection import absolute, analyze, artifact_location, connect, failures, refusals, supersede
 from runners.store.errors import StoreError
 from runners.store.lock import only_driver
@@ -10,6 +10,7 @@ __all__ = [
     "absolute",
     "analyze",
     "artifact",
+    "artifact_bytes",
     "artifact_location",
     "connect",
     "failures",

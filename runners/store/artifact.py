@@ -1,4 +1,4 @@
-"""What a file of a run says."""
+"""What a file of a run holds."""
 
 import tempfile
 from pathlib import Path
@@ -9,6 +9,11 @@ if TYPE_CHECKING:
 
 
 def artifact(client: "MlflowClient", run_id: str, name: str) -> str:
-    """The text of a file that a run has. It is fetched to a place of its own, for MLflow leaves a copy."""
-    with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+    """The text of a file that a run has."""
+    return artifact_bytes(client, run_id, name).decode()
+
+
+def artifact_bytes(client: "MlflowClient", run_id: str, name: str) -> bytes:
+    """A file that a run has. It is fetched to a place of its own, for MLflow leaves a copy."""
+    with tempfile.TemporaryDirectory() as place:
+        return Path(client.download_artifacts(run_id, name, place)).read_bytes()

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from ablations.noise.counts import Array, count, scorer
+from ablations.noise.dialogues import resampled, sources, weights
 from ablations.predictions import TypedPredictions
 from analysis.runs import Store as Reader
-from analysis.statistics.counts import Array, count, scorer
-from analysis.statistics.dialogues import resampled, sources, weights
 from analysis.variance import variance_table, variances
 from tests.runners.conftest import SMOKE, Store, run
 from tests.runners.conftest import store as tiny  # noqa: F401

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ablations.noise.budget import NoiseBudget, needs
+from ablations.noise.dialogues import resampled, sources, weights
 from ablations.power import power
-from analysis.noise import needs, noise_table
-from analysis.statistics.dialogues import resampled, sources, weights
-from analysis.statistics.noise_budget import NoiseBudget
+from analysis.noise import noise_table
 from tests.analysis.conftest import grid_plan, study
 
 

@@ -16,9 +16,13 @@ from statsmodels.formula.api import ols
 from typer.testing import CliRunner, Result
 
 from ablations.power import detectable
+from ablations.record import PREDICTIONS_FILE
+from analysis.noise import noise_table
 from analysis.runs import Store as StoreReader
-from runners import ledger
+from analysis.variance import variance_table
+from runners import dry_run, ledger
 from runners.ablate import app
+from tests.analysis.conftest import grid_plan
 from tests.runners.conftest import SMOKE, Store
 
 ROOT = Path(__file__).parents[2]
@@ -187,7 +191,30 @@ def test_a_dry_run_says_what_the_seeds_can_detect(folder: Path) -> None:
     model = ols("score ~ C(cell) + C(seed)", scores).fit()
     sd = float(np.sqrt(model.mse_resid))
     after = ablate(matrix, "--dry-run").output
-    assert f"a difference of {detectable(sd, 2, 3):.3f} (noise {sd:.3f} by the runs in the store)" in after
+    assert f"a difference of {detectable(sd, 2, 3):.3g} (noise {sd:.3g} by the runs in the store)" in after
+    reader = StoreReader(f"sqlite:///{folder}/mlruns/mlflow.db")
+    runs = reader.load("tiny")
+    [table] = noise_table(runs, variance_table(reader, runs).numbers)
+    [said] = [line.removeprefix("noise: ") for line in after.splitlines() if line.startswith("noise: ")]
+    assert said in table.caption
+    assert "% of the variance of a difference comes from the size of the test set" in said
+
+
+def test_a_file_of_runs_is_the_same_directly_and_through_mlflow(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_ids = [run.run_id for run in ledger.read(store.uri, store.plan.study).complete()]
+    direct = ledger.files(store.uri, run_ids, PREDICTIONS_FILE)
+    assert len(direct) == len(run_ids) > 1
+    assert ledger.files(store.uri, run_ids, "none.txt") == []
+    monkeypatch.setattr(ledger, "sqlite_path", lambda _: None)
+    assert ledger.files(store.uri, run_ids, PREDICTIONS_FILE) == direct
+    assert ledger.files(store.uri, run_ids, "none.txt") == []
+
+
+def test_a_dry_run_says_that_runs_which_agree_do_not_tell_the_noise() -> None:
+    plan = grid_plan()
+    line = dry_run.detectable(plan, dict.fromkeys(plan.run_keys(), 0.7))
+    assert "x the noise of a run" in line
+    assert line.endswith("the runs in the store agree, so they do not tell the noise")
 
 
 def study_scores(uri: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 DRAWS, SEED = 1000, 20061
@@ -110,5 +110,5 @@ def _satterthwaite(total: float, parts: tuple[float, float, float], n: int, dial
 def _interval(estimate: float, variance: float, df: float, confidence: float) -> tuple[float, float]:
     if not variance > 0:
         return NAN, NAN
-    half = float(stats.t.ppf((1 + confidence) / 2, df)) * variance**0.5
+    half = float(special.stdtrit(df, (1 + confidence) / 2)) * variance**0.5
     return estimate - half, estimate + half

@@ -44,3 +44,21 @@ class NoiseBudget:
         largest = 2 * (effect / detectable(1.0, seeds, comparisons)) ** 2
         left = largest - self.training
         return math.ceil(self.test * self.dialogues / left) if left > 0 else None
+
+
+def needs(budget: NoiseBudget, sesoi: float | None, seeds: int, comparisons: int) -> str:
+    """What it takes to find the smallest effect of interest, in words."""
+    part = (
+        f"On average {100 * budget.share:.0f} % of the variance of a difference comes from the size of the test set "
+        f"({budget.dialogues} dialogues), the rest from training."
+    )
+    if sesoi is None:
+        return part
+    more, larger = budget.seeds_for(sesoi, comparisons), budget.dialogues_for(sesoi, seeds, comparisons)
+    by_seeds = f"about {more} seeds" if more else "more than 1000 seeds"
+    by_dialogues = f"about {larger} test dialogues" if larger else "no test set, however large,"
+    verb = "would do" if larger else "would do it"
+    return (
+        f"{part} To find a difference of {sesoi:g} with 80 % power in {comparisons} comparisons takes {by_seeds} on "
+        f"this test set; with {seeds} seeds {by_dialogues} {verb}."
+    )
