@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -196,8 +196,9 @@ class Plan:
 
     def _fields(self) -> dict[str, Any]:
         """All but a rule that there is not, so that the digest of a study with fixed seeds stays what it was."""
-        fields = asdict(self)
-        return fields if self.stopping else {key: fields[key] for key in fields if key != "stopping"}
+        own = _fields_of(self) | {"metric": asdict(self.metric), "cells": [_fields_of(cell) for cell in self.cells]}
+        rule = own.pop("stopping")
+        return own | ({"stopping": asdict(rule)} if rule else {})
 
     @classmethod
     def decode(cls, text: str) -> "Plan":
@@ -206,17 +207,17 @@ class Plan:
         Raises:
             SchemaError: it is of another schema or breaks a rule.
         """
-        fields = json.loads(text)
-        if fields.get("schema") != SCHEMA:
-            raise SchemaError(f"the plan has schema {fields.get('schema')}, this version reads {SCHEMA}")
-        metric, cells = Metric(**fields.pop("metric")), fields.pop("cells")
-        seeds, stopping = tuple(fields.pop("seeds")), fields.pop("stopping", None)
+        stored = json.loads(text)
+        if stored.get("schema") != SCHEMA:
+            raise SchemaError(f"the plan has schema {stored.get('schema')}, this version reads {SCHEMA}")
+        metric, cells = Metric(**stored.pop("metric")), stored.pop("cells")
+        seeds, stopping = tuple(stored.pop("seeds")), stored.pop("stopping", None)
         return cls(
             metric=metric,
             cells=tuple(PlannedCell(**cell) for cell in cells),
             seeds=seeds,
             stopping=Stopping(**stopping) if stopping else None,
-            **fields,
+            **stored,
         )
 
 
@@ -262,6 +263,11 @@ class RunRecord:
     def reason(self) -> str:
         """Last line of the error, which names it; empty unless failed."""
         return (self.error or "").strip().rpartition("\n")[2]
+
+
+def _fields_of(one: Any) -> dict[str, Any]:
+    """Of a dataclass, by name, without copying what is in them as ``asdict`` does."""
+    return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
 def metric_name(name: str) -> str:

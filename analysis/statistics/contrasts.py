@@ -1,5 +1,6 @@
 """Every cell against the baseline, the default: Dunnett's test with moderated variances."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -89,8 +90,11 @@ class Comparison:
 
     def _tails(self, m: int) -> Array:
         p, t = np.full(len(self.known), np.nan), np.abs(self.found.mean / self.found.error)
+        alike = defaultdict[ModeratedMaxT, list[np.intp]](list)
         for i in np.flatnonzero(self.known):
-            p[i] = self._largest(i).sf(t[i], m)
+            alike[self._largest(i)].append(i)
+        for largest, places in alike.items():
+            p[places] = largest.sf(t[places], m)
         return p
 
     def _largest(self, i: np.intp) -> ModeratedMaxT:

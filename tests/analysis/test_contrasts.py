@@ -92,7 +92,7 @@ def test_every_p_is_of_the_largest_of_all() -> None:
     scores = score_grid(data, ["c0", "c1", "c2", "c3"])
     found = differences(scores)
     largest = ModeratedMaxT(3, 5, found.prior[0], found.share[0])
-    expected = [largest.sf(t, 3) for t in np.abs(found.mean / found.error)]
+    expected = largest.sf(np.abs(found.mean / found.error), 3)
     assert compare(scores).p().tolist() == pytest.approx(expected)
 
 

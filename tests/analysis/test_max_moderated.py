@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics.max_moderated import ModeratedMaxT
+from analysis.statistics.max_moderated import DEGREE, ModeratedMaxT
 from analysis.statistics.moderated import differences
 from analysis.statistics.quadrature import noncentral
 from benchmarks.equal_max_t import EqualMaxT
@@ -30,19 +30,21 @@ def test_tail_of_one_statistic_is_that_of_t(t: float) -> None:
 @pytest.mark.parametrize("seeds", [2, 3, 10, 50])
 def test_of_one_contrast_it_is_student_s_t(seeds: int) -> None:
     largest = ModeratedMaxT(1, seeds, 0.5, 0.98)
-    assert largest.sf(3.0, 1) == pytest.approx(2 * stats.t.sf(3.0, seeds - 1))
+    assert largest.sf(np.array([3.0]), 1)[0] == pytest.approx(2 * stats.t.sf(3.0, seeds - 1))
     assert largest.quantile(0.95) == pytest.approx(stats.t.isf(0.025, seeds - 1))
 
 
 def test_without_prior_each_of_several_is_student_s_t() -> None:
     """The noise of the baseline is in its numerator and, as noncentrality, in its denominator."""
     for share in (0.0, 0.3, 0.8):
-        assert ModeratedMaxT(6, 5, 0.0, share).sf(3.0, 1) == pytest.approx(2 * stats.t.sf(3.0, 4), rel=1e-3)
+        assert ModeratedMaxT(6, 5, 0.0, share).sf(np.array([3.0]), 1)[0] == pytest.approx(
+            2 * stats.t.sf(3.0, 4), rel=1e-3
+        )
 
 
 def test_without_prior_or_baseline_the_largest_is_sidak_s() -> None:
     alone = 2 * stats.t.sf(4.0, 4)
-    assert ModeratedMaxT(6, 5, 0.0, 0.0).sf(4.0, 6) == pytest.approx(1 - (1 - alone) ** 6, rel=1e-4)
+    assert ModeratedMaxT(6, 5, 0.0, 0.0).sf(np.array([4.0]), 6)[0] == pytest.approx(1 - (1 - alone) ** 6, rel=1e-4)
 
 
 def test_with_all_of_the_variance_pooled_and_known_it_is_dunnett_s() -> None:
@@ -78,3 +80,14 @@ def test_the_share_of_the_baseline_is_drawn_up_the_more_the_fewer_the_seeds() ->
     median = [float(np.median(differences(rng.normal(size=(4000, 9, n))).share)) for n in (3, 5, 10, 40)]
     assert median[0] > median[1] > median[2] > median[3]
     assert median[3] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("k", "seeds", "prior", "share"), [(2000, 5, 3.0, 0.5), (2000, 2, 0.3, 0.9), (8, 50, 1e6, 0.2)]
+)
+def test_many_tails_at_once_are_those_of_each_alone(k: int, seeds: int, prior: float, share: float) -> None:
+    largest = ModeratedMaxT(k, seeds, prior, share)
+    t = np.concatenate([[0.0, np.inf], np.exp(np.random.default_rng(0).uniform(-5, 5, 2 * DEGREE))])
+    for m in (1, k):
+        alone = [largest.sf(t[[j]], m)[0] for j in range(len(t))]
+        np.testing.assert_allclose(largest.sf(t, m), alone, rtol=0, atol=1e-8 if seeds > 2 else 1e-6)
