@@ -12,6 +12,7 @@ from analysis import latex
 from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.statistics import anytime
 from analysis.statistics.intervals import means
+from analysis.statistics.notation import bounds
 from analysis.statistics.verdict import verdicts
 
 ALPHA = 0.05
@@ -146,7 +147,7 @@ def number(value: float, spec: str = ".3f") -> str:
 
 def interval(low: float, high: float, spec: str = ".3f") -> str:
     """For people; a dash where there is none."""
-    return DASH if pd.isna(low) else f"[{low:{spec}}, {high:{spec}}]"
+    return DASH if pd.isna(low) else bounds(low, high, "+" in spec, int(spec[-2]))
 
 
 def p_value(value: float) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.statistics.effects import main_effect
 from analysis.statistics.intervals import means as t_intervals
 from analysis.statistics.joint_test import JointTest
+from analysis.statistics.notation import bounds
 from analysis.statistics.verdict import ALPHA
 from analysis.statistics.within_seed import WithinSeed
 
@@ -120,4 +121,4 @@ def _sentence(factor: str, levels: pd.DataFrame, p: float, kept: object) -> str:
 
 def _cost(row: pd.Series) -> str:
     low, high = sorted(abs(row[end]) for end in ("difference_low", "difference_high"))
-    return f"{abs(row['difference']):.3f} [{low:.3f}, {high:.3f}]"
+    return f"{abs(row['difference']):.3f} {bounds(low, high)}"
