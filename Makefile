@@ -45,7 +45,7 @@ test: .venv/installed          ## lint, types, import contracts, tests
 	$(BIN)/pytest -n 2
 
 test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2
 
 torture: .venv/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (half an hour)
 	$(BIN)/python -m benchmarks.torture 30
