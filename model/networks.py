@@ -16,28 +16,44 @@ EPSILON = 1e-6  # as in torch.nn.utils.clip_grad_norm_
 class Networks:
     """P networks that start alike, as one batched computation; a single one is computed as it is.
 
+    A parameter that needs no gradient (``requires_grad_(False)``, as in transfer learning) stays as it is: the cells of
+    a pack share it, and neither the optimiser nor the clipping nor the monitor sees it.
+
     Attributes:
-        state: parameters and statistics by name, each with the cells as first dimension.
+        parameters: what is trained, by name; in a pack with the cells as first dimension.
+        state: parameters and statistics by name, each with the cells as first dimension; without what a pack shares.
+        shared: parameters that a pack shares, by name.
     """
 
     def __init__(self, workload: Workload) -> None:
         """Make a copy of the network for each cell."""
         self.workload, self.network, self.cells = workload, workload.network, len(workload.weights)
+        own = dict(self.network.named_parameters())
+        trained: dict[str, Tensor] = {name: parameter for name, parameter in own.items() if parameter.requires_grad}
+        frozen = {name: parameter.detach() for name, parameter in own.items() if not parameter.requires_grad}
+        buffers = dict(self.network.named_buffers())
+        self.shared: dict[str, Tensor] = {}
         if self.cells > 1:
             self.parameters = {
                 name: torch.stack([parameter.detach()] * self.cells).requires_grad_()
-                for name, parameter in self.network.named_parameters()
+                for name, parameter in trained.items()
             }
-            self.buffers = {name: torch.stack([buffer] * self.cells) for name, buffer in self.network.named_buffers()}
-            self.state = {name: value.detach() for name, value in (self.parameters | self.buffers).items()}
+            self.own = self.parameters | {name: torch.stack([value] * self.cells) for name, value in buffers.items()}
+            self.state = {name: value.detach() for name, value in self.own.items()}
+            self.shared = frozen
         else:
-            self.parameters = dict(self.network.named_parameters())
-            self.buffers = dict(self.network.named_buffers())
-            self.state = {name: value.detach()[None] for name, value in (self.parameters | self.buffers).items()}
+            # The network of a single cell may change what it freezes, as a moving average of its weights.
+            self.parameters = trained
+            self.own = trained | frozen | buffers
+            self.state = {name: value.detach()[None] for name, value in self.own.items()}
         self.best: dict[str, Tensor] = {}
 
+    def of(self, cell: int) -> dict[str, Tensor]:
+        """Parameters and statistics of a cell, by name."""
+        return {name: value[cell] for name, value in self.state.items()} | self.shared
+
     def parts(self) -> dict[str, list[Tensor]]:
-        """Parameters by part of the network."""
+        """What is trained, by part of the network."""
         found: dict[str, list[Tensor]] = {}
         for name, value in self.parameters.items():
             found.setdefault(name.removeprefix(self.workload.prefix).partition(".")[0], []).append(value)
@@ -71,15 +87,14 @@ class Networks:
             terms, output = compute(self.network, batch, tuple(value[0] for value in numbers), training)
             return [term[None] for term in terms], output[None]
         # The same randomness: all cells of a seed share dropout masks and views, as they would alone.
-        return vmap(one, randomness="same")(self.parameters | self.buffers, tuple(numbers))
+        return vmap(one, randomness="same")(self.own, tuple(numbers))
 
     def alone(self, cell: int, batch: Any) -> tuple[Sequence[Tensor], Tensor]:
         """K raw terms, scalars, and outputs (N, ...) of one cell, computed without the batching and not in training."""
         compute, numbers = self.workload.compute, tuple(value[cell] for value in self.workload.numbers)
         if self.cells == 1:
             return compute(self.network, batch, numbers, False)
-        state = {name: value[cell] for name, value in self.state.items()}
-        return compute(functools.partial(_called, self.network, state), batch, numbers, False)
+        return compute(functools.partial(_called, self.network, self.of(cell)), batch, numbers, False)
 
     def clip(self, largest: float) -> Tensor:
         """Scale the gradient of each cell to a norm of at most ``largest``; returns the (P,) norms before."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from model import precision
+from model.base import DataError
 from model.configuration import Configuration, Loaded
 from model.data import DEV, TEST, TRAIN
 from model.evaluation import Evaluation, Prediction
@@ -70,6 +71,9 @@ class Trainer:
             data: of all of them, prepared.
             seed: of initial weights, order, dropout and views.
             device: where to train.
+
+        Raises:
+            DataError: no parameter of the network is trained.
         """
         self.configs, self.seed, self.device = tuple(configs), seed, device
         # What all share of their configurations is in each.
@@ -78,6 +82,8 @@ class Trainer:
         self.workload = workload(configs, data, device)
         self.networks = Networks(self.workload)
         parts = self.networks.parts()
+        if not parts:
+            raise DataError("nothing is trained: every parameter of the network is frozen (requires_grad is False).")
         losses = [config.loss for config in configs]
         self.total = Total(losses, self.workload.names, self.workload.weights, parts, self.training.monitor_every)
         self.optimiser: torch.optim.Optimizer = getattr(torch.optim, self.training.optimiser.name)(

@@ -58,7 +58,7 @@ def kept(trainer: "Trainer", cell: int) -> KeptModel:
     from safetensors.torch import save
 
     workload, networks = trainer.workload, trainer.networks
-    state = {k.removeprefix(workload.prefix): x[cell].cpu().contiguous() for k, x in networks.state.items()}
+    state = {k.removeprefix(workload.prefix): x.cpu().contiguous() for k, x in networks.of(cell).items()}
     units = workload.units(TRAIN)[:1]
     networks.eval()
     with torch.no_grad():

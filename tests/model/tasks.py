@@ -1,7 +1,7 @@
 """Tasks of the tests: a regression without classes, and tasks with a mistake each."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,6 +48,24 @@ class Regression(Task):
     def evaluate(self, output: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
         error = output - arrays["y"]
         return Evaluation({"rmse": float(np.sqrt((error**2).mean())), "r2": float(1 - error.var() / arrays["y"].var())})
+
+
+class Frozen(Regression):
+    """With a frozen layer, a layer of which the bias alone is trained, and one that no term reaches."""
+
+    frozen: Literal["a part", "all"] = "a part"
+
+    def build(self, data: Data) -> nn.Module:
+        network = super().build(data)
+        assert isinstance(network, nn.Sequential)
+        network.insert(0, nn.Linear(4, 4)).append(nn.Linear(1, 1))
+        network[0].requires_grad_(False)
+        network[1].weight.requires_grad_(False)
+        return network.requires_grad_(False) if self.frozen == "all" else network
+
+    def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
+        assert isinstance(network, nn.Sequential)
+        return super().losses(network[:-1], batch)
 
 
 class Alone(Regression):

@@ -88,6 +88,43 @@ def test_every_parameter_is_trained_and_belongs_to_a_part_of_the_users_network()
     assert all(not torch.equal(value, before[name]) for name, value in trainer.networks.parameters.items())
 
 
+@pytest.mark.parametrize("kind", ["fixed", "pcgrad", "gradnorm"])
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+def test_what_is_frozen_stays_as_it_is_alone_and_in_a_pack(kind: str, optimiser: str) -> None:
+    decays = SMALL | {"optimiser": {"kind": optimiser, "weight_decay": 0.1}, "monitor_every": 1}
+    losses = [{"weighting": {"kind": kind}, "weight": {"absolute": weight}} for weight in (0.5, 0.0, 2.0)]
+    cells = [config("tests.model.tasks:Frozen", training=decays, loss=loss) for loss in losses]
+    fits = alone_and_together(cells)
+    assert {name for name in fits[0].history[0] if name.startswith("train/gradient/squared/")} == {
+        f"train/gradient/squared/{layer}" for layer in (1, 2, 4)
+    }
+
+    data = cells[0].source.load()
+    for some in (cells, cells[:1]):
+        trainer = Trainer(some, data, 1, CPU)
+        before = {cell: {k: x.clone() for k, x in trainer.networks.of(cell).items()} for cell in range(len(some))}
+        trainer.fit()
+        for cell in range(len(some)):
+            after = trainer.networks.of(cell)
+            moved = {name for name in after if not torch.equal(after[name], before[cell][name])}
+            assert {name.removeprefix("network.") for name in moved if "running" not in name and "num" not in name} == {
+                "1.bias", "2.weight", "2.bias", "4.weight", "4.bias",
+            }  # fmt: skip
+
+
+def test_a_pack_holds_one_copy_of_what_is_frozen() -> None:
+    cell = config("tests.model.tasks:Frozen")
+    trainer = Trainer([cell] * 3, cell.source.load(), 1, CPU)
+    assert set(trainer.networks.shared) == {"network.0.weight", "network.0.bias", "network.1.weight"}
+    assert not trainer.networks.shared.keys() & trainer.networks.state.keys()
+
+
+def test_a_network_of_which_nothing_is_trained_is_refused() -> None:
+    cell = config("tests.model.tasks:Frozen", model={"frozen": "all"})
+    with pytest.raises(DataError, match="every parameter of the network is frozen"):
+        Trainer([cell], cell.source.load(), 1, CPU)
+
+
 def test_what_differs_in_the_network_is_never_packed_and_what_says_so_neither() -> None:
     base = config(LINE)
     assert config(LINE, model={"scale": 3.0}, loss={"normalisation": "log"}).pack_key() == base.pack_key()
