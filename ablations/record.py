@@ -55,6 +55,7 @@ class Tag(StrEnum):
     OUTCOME = "ablation.outcome"
     ERROR = "ablation.error"
     CODE = "ablation.code_digest"
+    CODE_FILES = "ablation.code_files"
     DATA = "ablation.data_digest"
     PLAN = "ablation.plan_digest"
     SEARCH = "ablation.search_digest"

@@ -17,7 +17,7 @@ from model.base import Config, DataError
 from model.configuration import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -101,11 +101,14 @@ class Task(Config):
             and is compared, on test, unless ``training.select`` and ``metric`` say otherwise.
         packable: whether ``torch.func.vmap`` takes the network and the losses: no data-dependent control flow, no
             ``.item()``. Else runs are trained one by one.
+        code: files and folders, by their paths from the task's module, that results depend on besides the modules that
+            it imports: what is imported by a computed name, or read.
     """
 
     terms: ClassVar[Mapping[str, float]]
     metrics: ClassVar[Mapping[str, Direction]] = CLASSES
     packable: ClassVar[bool] = True
+    code: ClassVar[Sequence[str]] = ()
 
     def load(self) -> Data:
         """The data.

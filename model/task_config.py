@@ -166,16 +166,3 @@ def imported(task: str) -> type[Task]:
         said = f", but has {', '.join(bad)}" if bad else ""
         raise TaskError(f"task: {task} needs 'terms' and 'metrics' by names of letters, digits and _{said}")
     return found
-
-
-def shipped(task: str) -> Path:
-    """What another machine needs to import a task: the package that its module lies in, or the module alone."""
-    module = importlib.import_module(task.partition(":")[0].partition(".")[0])
-    return Path(next(iter(getattr(module, "__path__", [module.__file__]))))
-
-
-def files(task: str) -> list[Path]:
-    """The code of a task: all of the package that its module is in, or the module alone."""
-    module = importlib.import_module(task.partition(":")[0])
-    path = Path(str(module.__file__))
-    return sorted(path.parent.rglob("*.py")) if "." in module.__name__ else [path]

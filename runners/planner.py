@@ -13,7 +13,7 @@ from ablations.study import Study
 from model.base import DataError
 from model.configuration import Configuration
 from model.data.file import DataFile
-from model.task_config import shipped
+from model.task_code import shipped
 from runners.provenance import code_digest
 
 SHUFFLE = 20231206
@@ -83,7 +83,7 @@ class Inputs:
 
     Attributes:
         files: by digest the data sets that are files.
-        code: that of the user's task: a package, or a module that is in none.
+        code: that of the user's task: packages, and modules that are in none.
     """
 
     files: Mapping[str, DataFile] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def inputs(study: Study, plan: Plan) -> Inputs:
     digests = {cell.cell_id: cell.data_digest for cell in plan.cells}
     data = {digests[cell.cell_id]: cell.config.source for cell in study.cells}
     files = {key: file for key, file in data.items() if isinstance(file, DataFile)}
-    return Inputs(files, (shipped(study.matrix.task),) if study.matrix.task else ())
+    return Inputs(files, shipped(study.matrix.task) if study.matrix.task else ())
 
 
 def _check_names(data: str, names: Sequence[str]) -> None:

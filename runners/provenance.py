@@ -1,6 +1,7 @@
 """Where a run comes from: code, versions, machine."""
 
 import ast
+import functools
 import hashlib
 import platform
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import model
 
 MODEL = Path(model.__file__).parent
+MOST_TEXT = 4000  # characters of a tag
 PACKAGES = ("torch", "torch-geometric", "numpy", "scikit-learn", "pydantic", "ray", "mlflow")
 
 
@@ -25,23 +27,35 @@ class Git:
 def code_digest(task: str = "", root: Path = MODEL) -> str:
     """Hash of the syntax trees of the model's code, and of a task's: comments, docstrings and layout do not change it.
 
-    Of a task it is all code of the package that its module lies in; of a module that lies in none, itself.
+    Of a task it is all of ``model.task_code.files``.
     """
     sha = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
-        _add(sha, path, root)
+        _add(sha, path.relative_to(root).as_posix(), path)
     if task:
-        from model.task_config import files
+        from model.task_code import files
 
-        code = files(task)
-        for path in code:
-            _add(sha, path, code[0].parent)
+        for name, path in files(task).items():
+            _add(sha, name, path)
     return sha.hexdigest()[:12]
 
 
-def _add(sha: "hashlib._Hash", path: Path, root: Path) -> None:
-    tree = _Undocumented().visit(ast.parse(path.read_bytes()))
-    sha.update(f"{path.relative_to(root).as_posix()}\n{ast.dump(tree)}\n".encode())
+@functools.cache
+def code_files(task: str) -> str:
+    """Names of the modules and files that a task's code digest is of, as a tag can hold them."""
+    from model.task_code import files
+
+    text = ", ".join(files(task))
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT].rpartition(',')[0]}, and others"
+
+
+def _add(sha: "hashlib._Hash", name: str, path: Path) -> None:
+    content = path.read_bytes()
+    try:
+        text = ast.dump(_Undocumented().visit(ast.parse(content))) if path.suffix == ".py" else ""
+    except SyntaxError:
+        text = ""
+    sha.update(f"{name}\n{text or hashlib.sha256(content).hexdigest()}\n".encode())
 
 
 class _Undocumented(ast.NodeTransformer):

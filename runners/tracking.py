@@ -227,6 +227,8 @@ class Tracker:
             "git.dirty": str(bool(self.git.uncommitted)).lower(),
             **self.versions,
         } | ({Tag.POINT: spec.point} if spec.point else {})
+        if spec.config.task:
+            tags[Tag.CODE_FILES] = provenance.code_files(spec.config.task)
         run = self.client.create_run(self.experiment, _milliseconds(started), _plain(tags), spec.name)
         run_id = self.open[spec.run_key] = str(run.info.run_id)
         self._log(run_id, [], [], self.labels.params(spec))

@@ -16,7 +16,7 @@ from examples.digits.task import Digits
 from model.base import DataError
 from model.evaluation import classification
 from model.task import Data
-from model.task_config import TaskConfig, TaskError, files, imported, task_class
+from model.task_config import TaskConfig, TaskError, imported, task_class
 from model.training import Fit, Trainer, train
 from tests.model.tasks import linear
 from tests.model.test_packs import same
@@ -211,7 +211,3 @@ def test_logits_are_evaluated_as_scikit_learn_does() -> None:
 def test_what_is_no_task_is_refused_with_the_way_out(task: str, message: str) -> None:
     with pytest.raises(TaskError, match=message):
         imported(task)
-
-
-def test_the_code_of_a_task_is_that_of_its_package() -> None:
-    assert [path.name for path in files(DIGITS)] == ["__init__.py", "task.py"]

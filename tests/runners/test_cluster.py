@@ -16,7 +16,7 @@ from ablations.record import Outcome, RunRecord, Tag
 from ablations.study import load
 from benchmarks.torture import trials
 from model.data import Npz
-from model.task_config import shipped
+from model.task_code import shipped
 from runners import ledger, planner
 from runners.executors import Message
 from runners.executors.ray_tune import RayTune
@@ -90,7 +90,7 @@ def test_code_and_data_are_those_of_the_driver(cluster: Cluster, tmp_path: Path)
     study = load(matrix)
     plan = planner.make_plan(study)
     # As if it were a study of a user's task.
-    inputs = replace(planner.inputs(study, plan), code=(shipped("examples.digits.task:Digits"),))
+    inputs = replace(planner.inputs(study, plan), code=shipped("examples.digits.task:Digits"))
     assert [type(file) for file in inputs.files.values()] == [Npz]
     runs = planner.missing_runs(study, plan, ())
     records: dict[str, RunRecord] = {}
