@@ -54,6 +54,7 @@ class Tag(StrEnum):
     SCHEMA = "ablation.schema"
     OUTCOME = "ablation.outcome"
     ERROR = "ablation.error"
+    DIVERGED = "ablation.diverged"
     CODE = "ablation.code_digest"
     CODE_FILES = "ablation.code_files"
     DATA = "ablation.data_digest"

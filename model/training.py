@@ -1,10 +1,10 @@
 """Runs: train, choose the epoch on dev, read test once."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,15 +38,16 @@ class Fit:
 
     Attributes:
         history: metrics of each epoch.
-        best_epoch: epoch chosen on dev, counted from 0; None if the first epoch diverged.
-        diverged: whether a loss on train or dev became NaN or infinite, which ended the run.
+        best_epoch: epoch chosen on dev, counted from 0, among those whose score is finite; None without one.
+        diverged: why the run has no result; empty if it has one. A loss on train or dev became NaN or infinite, which
+            ended the run, or there is no epoch to choose, or its score on test is not finite.
         scores: metrics on test at the best epoch; empty if the run diverged.
         test: predictions there; None if the run diverged, or does not classify.
     """
 
     history: list[Metrics] = field(default_factory=list)
     best_epoch: int | None = None
-    diverged: bool = False
+    diverged: str = ""
     scores: Metrics = field(default_factory=dict)
     test: Prediction | None = None
 
@@ -144,13 +145,24 @@ class Trainer:
                 if before_epoch:
                     before_epoch()
                 self._train(self.epoch, self._alive(), on_epoch)
-            finished = self._alive()
-            if finished:
-                self.networks.restore()
-                for cell, result in zip(finished, self.predict(TEST, finished), strict=True):
-                    fit, found = self.fits[cell], result.evaluation
-                    fit.scores, fit.test = found.metrics, found.prediction
+            for cell in self._alive():
+                if self.fits[cell].best_epoch is None:
+                    self.fits[cell].diverged = f"{self.training.select} on dev is finite after no epoch"
+            self._test()
             return self.fits
+
+    def _test(self) -> None:
+        finished, select = self._alive(), self.training.select
+        if not finished:
+            return
+        self.networks.restore()
+        for cell, result in zip(finished, self.predict(TEST, finished), strict=True):
+            fit, found = self.fits[cell], result.evaluation
+            score = found.metrics.get(select, math.nan)
+            if math.isfinite(score):
+                fit.scores, fit.test = found.metrics, found.prediction
+            else:
+                fit.diverged = f"{select} on test is {score} at the chosen epoch"
 
     def _alive(self) -> list[int]:
         return [cell for cell, fit in enumerate(self.fits) if not fit.diverged]
@@ -165,11 +177,16 @@ class Trainer:
 
     def _note(self, fit: Fit, metrics: Metrics) -> None:
         fit.history.append(metrics)
-        if not np.isfinite([value for name, value in metrics.items() if "/loss/" in name]).all():
-            fit.diverged = True
+        lost = [name for name, value in metrics.items() if "/loss/" in name and not math.isfinite(value)]
+        if lost:
+            fit.diverged = f"{lost[0]} is {metrics[lost[0]]} in epoch {len(fit.history) - 1}"
             return
         select = f"dev/{self.training.select}"
-        if fit.best_epoch is None or self._better(metrics[select], fit.history[fit.best_epoch][select]):
+        score = metrics.get(select, math.nan)
+        # Nothing is larger than NaN: an epoch with it would stay chosen.
+        if math.isfinite(score) and (
+            fit.best_epoch is None or self._better(score, fit.history[fit.best_epoch][select])
+        ):
             fit.best_epoch = len(fit.history) - 1
 
     def _better(self, value: float, best: float) -> bool:

@@ -125,9 +125,12 @@ class LiveState:
     def ends(self, run: RunSpec, record: RunRecord, repeat: str = "") -> None:
         """It ended; ``repeat`` is the command that repeats it alone."""
         row, column = self._place(run)
-        self._end(row, column, ENDS[record.outcome])
-        if self.plan.metric.name in record.final:
-            self.leader.scored(row, column, record.final[self.plan.metric.name])
+        score = record.final.get(self.plan.metric.name)
+        # As in the report: without the compared metric a run has no result.
+        lost = record.outcome is Outcome.FINISHED and score is None
+        self._end(row, column, Mark.DIVERGED if lost else ENDS[record.outcome])
+        if score is not None:
+            self.leader.scored(row, column, score)
         if record.outcome is Outcome.FAILED:
             self.fails(record.reason, run.name, repeat)
 

@@ -1,6 +1,7 @@
 """How far a search is by what the store has of it, what is to be run, and who won."""
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -14,7 +15,8 @@ from runners.executors import Exploration
 from runners.ledger import Ledger
 from runners.planner import Pack, RunSpec, missing_runs, planned, run_spec
 
-WORST = 0.0  # of all metrics that a search may have; the score of a trial with a run that did not finish
+# The score of a trial with a run that did not finish. A metric may be negative, so no number is the worst.
+WORST = -math.inf
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ class Trials:
         if winner.cell_id == self.plan.baseline:
             return f"the baseline is the best of {tried}: {self.score(entry):.3f}"
         baseline = next(entry for entry in self.plan.cells if entry.cell_id == self.plan.baseline)
+        reached = self.score(baseline)
+        words = f"baseline {reached:.3f}" if math.isfinite(reached) else "the baseline did not finish"
         return (
-            f"the best of {tried} is {winner.name}: {self.score(entry):.3f}, baseline {self.score(baseline):.3f}. "
+            f"the best of {tried} is {winner.name}: {self.score(entry):.3f}, {words}. "
             f"The test of the winner is what both do on fresh seeds"
         )
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import platform
 import time
 import traceback
@@ -11,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from ablations.predictions import TypedPredictions
-from ablations.record import Outcome, RunRecord
+from ablations.record import Outcome, RunRecord, Tag
 from ablations.results import Predictions
 from model import evaluation
 from model.base import DataError
@@ -140,17 +141,20 @@ def _attempt(
         for reporter, fit in zip(part, trainer.fits, strict=True):
             reporter.history = list(fit.history)
         fits = trainer.fit(lambda cell, metrics: part[cell](metrics), checkpoint)
+        # Each run has its share of the clock.
+        clock_of_each = started, (time.perf_counter() - clock) / len(specs)
+        environment = _environment(room.device, resumed)
+        records = [_record(spec, fit, clock_of_each, environment, None) for spec, fit in zip(specs, fits, strict=True)]
+        models = [
+            saved_model.kept(trainer, i) if spec.save_model and fits[i].scores else None for i, spec in enumerate(specs)
+        ]
     except Interrupted:
         raise
     except Exception as error:  # whatever a run raises is its stored outcome
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             room.exceeded(len(specs))
         return traceback.format_exc()
-    # Each run has its share of the clock.
-    seconds, environment = (time.perf_counter() - clock) / len(specs), _environment(room.device, resumed)
-    for cell, (reporter, fit) in enumerate(zip(part, fits, strict=True)):
-        record = _record(reporter.spec, fit, (started, seconds), environment, None)
-        model = saved_model.kept(trainer, cell) if reporter.spec.save_model and fit.scores else None
+    for reporter, record, model in zip(part, records, models, strict=True):
         reporter.report(replace(record, model=model))
     return None
 
@@ -172,7 +176,7 @@ def _record(
         error=error,
         started=clock[0],
         duration=clock[1],
-        environment=environment,
+        environment={**environment, **({str(Tag.DIVERGED): fit.diverged} if fit.diverged else {})},
     )
 
 
@@ -198,10 +202,12 @@ class _Reporter:
 
 
 def _final(fit: Fit) -> Mapping[str, float]:
+    """Metrics at the chosen epoch; one that is not finite is missing."""
     assert fit.best_epoch is not None
     test = {f"test/{name}": value for name, value in fit.scores.items()}
     best = {f"best/{name}": value for name, value in fit.history[fit.best_epoch].items() if name.startswith("dev/")}
-    return {**test, **best, "best/epoch": float(fit.best_epoch)}
+    known = {name: value for name, value in (test | best).items() if math.isfinite(value)}
+    return known | {"best/epoch": float(fit.best_epoch)}
 
 
 def _predictions(prediction: Prediction) -> Predictions:

@@ -71,7 +71,10 @@ class OfTask:
     ) -> tuple[list[Tensor], Tensor]:
         """Terms, scalars, and outputs (N, ...)."""
         task = self.task.model_copy(update=dict(zip(self.coefficients, numbers, strict=True)))
-        terms, output = network(task, batch[0])
+        found = network(task, batch[0])
+        if not (isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Mapping)):
+            raise DataError(f"losses returns {_described(found)}; it must return the terms by name, and the outputs.")
+        terms, output = found
         if terms.keys() != {*self.names}:
             raise DataError(f"losses gives the terms {', '.join(terms)}; the task declares {', '.join(self.names)}.")
         return [terms[name] for name in self.names], output
@@ -79,7 +82,13 @@ class OfTask:
     def evaluate(self, units: NDArray[np.int64], output: Tensor) -> Evaluation:
         """As the task does."""
         split, rows = self._rows(units)
-        return self.task.evaluate(output.cpu().numpy(), {key: array[rows] for key, array in self.arrays[split].items()})
+        arrays = {key: array[rows] for key, array in self.arrays[split].items()}
+        found = self.task.evaluate(output.cpu().numpy(), arrays)
+        if not isinstance(found, Evaluation) or not isinstance(found.metrics, Mapping):
+            raise DataError(
+                f"evaluate returns {_described(found)}; it must return an Evaluation, with metrics by name."
+            )
+        return Evaluation({name: _number(name, value) for name, value in found.metrics.items()}, found.prediction)
 
 
 class _Losses(nn.Module):
@@ -91,6 +100,20 @@ class _Losses(nn.Module):
 
     def forward(self, task: Task, batch: Any) -> tuple[Mapping[str, Tensor], Tensor]:
         return task.losses(self.network, batch)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise DataError(f"evaluate gives {_described(value)} for '{name}'; a metric is a number.") from None
+
+
+def _described(value: Any) -> str:
+    """The type of what a task returns, and of what is in it."""
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {', '.join(type(part).__name__ for part in value) or 'nothing'}"
+    return f"a {type(value).__name__}"
 
 
 def _tensor(array: NDArray[Any], device: torch.device, dtype: torch.dtype) -> Tensor:

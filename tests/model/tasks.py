@@ -1,5 +1,6 @@
 """Tasks of the tests: a regression without classes, and tasks with a mistake each."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -66,6 +67,21 @@ class Frozen(Regression):
     def losses(self, network: Callable[..., Any], batch: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
         assert isinstance(network, nn.Sequential)
         return super().losses(network[:-1], batch)
+
+
+class Undefined(Regression):
+    """With metrics that may be NaN: ``r2`` always; ``rmse`` where it is larger than ``limit``, or on test."""
+
+    limit: PositiveFloat = 1e9
+    on_test: bool = False
+
+    def load(self) -> Data:
+        return Data(linear(self.examples, 0), linear(20, 1), linear(21, 2), name="line")
+
+    def evaluate(self, output: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
+        rmse = super().evaluate(output, arrays).metrics["rmse"]
+        lost = rmse > self.limit or (self.on_test and len(output) == 21)
+        return Evaluation({"rmse": math.nan if lost else rmse, "r2": math.nan})
 
 
 class Alone(Regression):

@@ -76,7 +76,7 @@ def test_with_every_strategy_alone_and_in_a_pack_of_which_a_cell_diverged(kind: 
     loss = {"weighting": {"kind": kind}}
     assert_same_bits([config(loss)], after)
     fits = assert_same_bits([config(loss), config(loss | WILD), config(loss | {"encoder_weight": 0.5})], after)
-    assert [fit.diverged for fit in fits] == [False, True, False]
+    assert [bool(fit.diverged) for fit in fits] == [False, True, False]
 
 
 @pytest.mark.parametrize("cells", [1, 3])

@@ -1,5 +1,6 @@
 """A user's task is trained by the same rules as the model that comes with the project."""
 
+import math
 import pickle
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +15,11 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from examples.digits.task import Digits
 from model.base import DataError
-from model.evaluation import classification
+from model.evaluation import Evaluation, classification
 from model.task import Data
 from model.task_config import TaskConfig, TaskError, imported, task_class
 from model.training import Fit, Trainer, train
-from tests.model.tasks import linear
+from tests.model.tasks import Regression, linear
 from tests.model.test_packs import same
 
 CPU = torch.device("cpu")
@@ -37,7 +38,7 @@ def alone_and_together(cells: list[TaskConfig]) -> list[Fit]:
     for cell, fit in zip(cells, together, strict=True):
         alone = train(cell, data, 1, CPU)
         same(alone, fit)
-        assert alone.scores == pytest.approx(fit.scores, abs=1e-9)
+        assert alone.scores == pytest.approx(fit.scores, abs=1e-9, nan_ok=True)
     return together
 
 
@@ -86,6 +87,59 @@ def test_every_parameter_is_trained_and_belongs_to_a_part_of_the_users_network()
     assert set(trainer.networks.parts()) == {"0", "1", "3"}
     trainer.fit()
     assert all(not torch.equal(value, before[name]) for name, value in trainer.networks.parameters.items())
+
+
+def undefined(**model: Any) -> TaskConfig:
+    training = SMALL | {"epochs": 6, "learning_rate": 0.1}
+    return config("tests.model.tasks:Undefined", training=training, model=model)
+
+
+def test_an_epoch_whose_score_is_nan_is_not_chosen() -> None:
+    whole = train(undefined(), undefined().source.load(), 0, CPU)
+    first = whole.history[0]["dev/rmse"]
+    cell = undefined(limit=first * 0.999)
+    fit = train(cell, cell.source.load(), 0, CPU)
+    assert math.isnan(fit.history[0]["dev/rmse"])
+    assert (fit.diverged, fit.best_epoch) == ("", whole.best_epoch)
+    assert fit.best_epoch != 0
+
+
+def test_a_run_without_a_finite_score_on_dev_or_on_test_diverges_and_says_why() -> None:
+    never = undefined(limit=1e-9)
+    fit = train(never, never.source.load(), 0, CPU)
+    assert (fit.diverged, fit.best_epoch) == ("rmse on dev is finite after no epoch", None)
+    assert len(fit.history) == 6
+    lost = undefined(on_test=True)
+    fit = train(lost, lost.source.load(), 0, CPU)
+    assert (fit.diverged, fit.scores, fit.test) == ("rmse on test is nan at the chosen epoch", {}, None)
+
+
+def test_a_cell_without_a_finite_score_does_not_touch_the_others_of_its_pack() -> None:
+    def cells(**model: Any) -> list[TaskConfig]:
+        losses = [{"weight": {"absolute": weight}} for weight in (0.0, 0.5, 5.0)]
+        return [config("tests.model.tasks:Undefined", loss=loss, model=model) for loss in losses]
+
+    errors = [min(metrics["dev/rmse"] for metrics in fit.history) for fit in alone_and_together(cells())]
+    fits = alone_and_together(cells(limit=(min(errors) + max(errors)) / 2))
+    assert {bool(fit.diverged) for fit in fits} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("method", "found", "message"),
+    [
+        ("evaluate", {"rmse": 1.0}, "evaluate returns a dict; it must return an Evaluation"),
+        ("evaluate", Evaluation({"rmse": "low"}), "evaluate gives a str for 'rmse'; a metric is a number"),  # type: ignore[dict-item]
+        ("losses", [torch.zeros(())], "losses returns a list of Tensor; it must return the terms by name"),
+        ("losses", (torch.zeros(()), torch.zeros(4)), "losses returns a tuple of Tensor, Tensor; it must"),
+    ],
+)
+def test_what_a_method_returns_wrongly_is_named(
+    method: str, found: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Regression, method, lambda *_: found)
+    cell = config(LINE)
+    with pytest.raises(DataError, match=message):
+        train(cell, cell.source.load(), 0, CPU)
 
 
 @pytest.mark.parametrize("kind", ["fixed", "pcgrad", "gradnorm"])

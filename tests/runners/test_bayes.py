@@ -56,6 +56,15 @@ def test_proposals_follow_the_scores() -> None:
     assert fmean(scores[-20:]) > fmean(scores[:20]) + 0.5
 
 
+def test_trials_that_did_not_finish_keep_nobody_from_the_rest() -> None:
+    """All scores are below 0; half of the kinds never finish."""
+    tried = explore(30)
+    known = [(point, -math.inf if point["kind"] == {"kind": "x"} else score) for point, score in tried]
+    after = explore(30, known)
+    finished = [point for point, _ in after if point["kind"] != {"kind": "x"}]
+    assert len(finished) > 20
+
+
 def test_points_are_the_same_to_optuna_and_back() -> None:
     point = {"a": 0.1 + 0.2, "b": 1.0, "kind": {"kind": "y", "gamma": 2}}
     assert bayes.decode(SPACE, bayes.encode(SPACE, point)) == point

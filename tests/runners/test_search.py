@@ -253,7 +253,7 @@ def test_what_the_sampler_is_told_is_dev_alone_and_the_worst_unless_all_finished
     score = searched.trials().exploration().score
     diverged = RunRecord("k", Outcome.DIVERGED, (), {}, None, None, 1e9, 1.0, {})
     assert score([record(0.4, 0.1), record(0.6, 0.2)]) == score([record(0.4, 0.9), record(0.6, 0.9)]) == 0.5
-    assert score([record(0.4, 0.1), diverged]) == 0.0
+    assert score([record(-0.4, 0.1), record(-0.6, 0.2)]) == -0.5 > score([record(-0.4, 0.1), diverged])
 
 
 def test_a_failed_trial_is_kept_ranks_last_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
