@@ -147,13 +147,15 @@ class _Study:
 
     def _until_decided(self, study: Study, plan: Plan, known: Ledger, executor: Executing) -> int:
         """Run round by round what the undecided contrasts need; a run that fails is not tried again by this driver."""
-        jobs = self.executor.jobs
-        state, tried, failed = rounds.read(self.uri, study, plan, jobs), set[str](), 0
+        # How many jobs there are is known when the executor has started; that there is something to run, before.
+        state, tried, failed = rounds.read(self.uri, study, plan, jobs=1), set[str](), 0
         if not state.runs and _keeps(known, Tag.PLAN, plan) and _keeps_decisions(known, state.csv()):
             self.say(f"{plan.study}: nothing to run; {state.verdict()}")
             return 0
         with executor if state.runs else contextlib.nullcontext(), self._work(plan, known) as work:
             with self._view(plan, known) if state.runs else contextlib.nullcontext() as view:
+                jobs = self.executor.jobs if view else 1
+                state = rounds.read(self.uri, study, plan, jobs)
                 while view and state.runs:
                     work.run(state.runs, view, lambda: missing_runs(study, plan, ()))
                     failed = view.failed

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,23 @@ def scored(spec: RunSpec) -> float:
     return 0.6 + EFFECTS.get(weight, 0.0) + 0.01 * float(np.random.default_rng([spec.seed, int(100 * weight)]).normal())
 
 
+class Late(InProcess):
+    """Knows how many jobs it has when it has started, as Ray does."""
+
+    def __init__(self, jobs: int) -> None:
+        super().__init__()
+        self.room, self.started = jobs, False
+
+    @property
+    def jobs(self) -> int:  # type: ignore[override]
+        assert self.started
+        return self.room
+
+    def __enter__(self) -> Self:
+        self.started = True
+        return self
+
+
 class Sequential:
     """A study in a store of its own; its runs have made-up scores."""
 
@@ -72,8 +90,7 @@ class Sequential:
             report(RunRecord(spec.run_key, outcome, (), final, predictions, error, 1e9, 1.0, {}))
 
     def run(self, jobs: int = 1) -> int:
-        executor = InProcess()
-        executor.jobs = jobs
+        executor = Late(jobs)
         return Driver(self.uri, executor, Console(quiet=True)).bring_up_to_date(self.study, self.plan)
 
     def state(self) -> rounds.Round:
