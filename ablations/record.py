@@ -263,8 +263,9 @@ class RunRecord:
 
     @property
     def reason(self) -> str:
-        """Last line of the error, which names it; empty unless failed."""
-        return (self.error or "").strip().rpartition("\n")[2]
+        """The line of the error that names it, the last that is not indented; empty unless failed."""
+        lines = [line for line in (self.error or "").splitlines() if line.strip() and not line[0].isspace()]
+        return lines[-1] if lines else (self.error or "").strip()
 
 
 def _fields_of(one: Any) -> dict[str, Any]:

@@ -63,9 +63,9 @@ def main() -> None:
     batch = trainer.workload.batch(trainer.workload.units(TRAIN))
     trainer.networks.train()
     with Products() as products:
-        trainer._step(batch, 0, 1)
+        trainer.step(batch, 0, 1)
     with torch.no_grad():
-        step, bare = medians(lambda: torch.enable_grad()(trainer._step)(batch, 0, 1), products.replay)
+        step, bare = medians(lambda: torch.enable_grad()(trainer.step)(batch, 0, 1), products.replay)
     parameters = sum(p.numel() for p in trainer.networks.parameters.values()) / 1e6
     print(
         f"training step, {UTTERANCES} utterances, {parameters:.1f} M parameters, {torch.get_num_threads()} threads: "

@@ -30,7 +30,7 @@ def step(dataset: Dataset, model: Architecture, strategy: str, **training: Any) 
 
     def steps() -> None:
         for _ in range(STEPS):
-            trainer._step(batch, 0, 0)
+            trainer.step(batch, 0, 0)
 
     return steps
 

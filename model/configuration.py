@@ -42,6 +42,11 @@ class Optimisation(Config):
     ] = 20
     precision: Annotated[Precision, Field(description="of the numbers: see `model.precision`")] = "fp32"
 
+    @property
+    def drops_last(self) -> bool:
+        """Whether the last batch of an epoch is left out where it is smaller than the others."""
+        return False
+
     if TYPE_CHECKING:
 
         @property

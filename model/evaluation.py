@@ -12,6 +12,8 @@ from sklearn.metrics import (
     multilabel_confusion_matrix,
 )
 
+from model.base import DataError
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -70,7 +72,17 @@ def classification(
         label: (N,) classes, then the probabilities are the softmax; or (N, C) of 0 and 1, then the sigmoid.
         label_names: the C names.
         group: (N,) of each example, as that of examples of one person or document; by default each is its own.
+
+    Raises:
+        DataError: there are not as many names as classes, or a label is none of them.
     """
+    classes = output.shape[1]
+    if classes != len(label_names):
+        raise DataError(f"classification is given {len(label_names)} names for {classes} classes; each needs one.")
+    if label.ndim == 1 and not ((label >= 0) & (label < classes)).all():
+        raise DataError(
+            f"classification is given labels {label.min()} to {label.max()} for {classes} classes, 0 to {classes - 1}."
+        )
     several = label.ndim == 2
     probability = (expit(output) if several else softmax(output, axis=1)).astype(np.float32)
     group = np.arange(len(label)) if group is None else np.asarray(group)

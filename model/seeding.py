@@ -1,9 +1,11 @@
 """Everything random in training comes from here: from the seed, the epoch and the step, and from nothing else."""
 
+import random
+
 import numpy as np
 import torch
 
-INIT, ORDER, STEP, WEIGHT = range(4)
+INIT, ORDER, STEP, WEIGHT, EVALUATION = range(5)
 
 
 def generator(*key: int) -> np.random.Generator:
@@ -12,9 +14,13 @@ def generator(*key: int) -> np.random.Generator:
 
 
 def reseed(*key: int) -> None:
-    """Set torch's default generators (CPU and CUDA) anew, from the key alone.
+    """Set the default generators of torch (CPU and CUDA), NumPy and Python anew, from the key alone.
 
-    Called before the initial weights and before each step, so that neither what ran before in the process nor what a
-    cell's own settings draw can shift the random numbers of later steps: all cells of one seed share them.
+    Called before the initial weights, each step and each evaluation, so that neither what ran before in the process
+    nor what a cell's own settings draw can shift the random numbers of later steps: all cells of one seed share them.
     """
-    torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1)))
+    state = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    torch.manual_seed(state)
+    # A user's network may draw from these as well.
+    np.random.seed(state & 0xFFFFFFFF)
+    random.seed(state)

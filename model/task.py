@@ -7,6 +7,7 @@ that this project does for its own model: packs, weighting strategies, monitors,
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +18,7 @@ from model.base import Config, DataError
 from model.configuration import Direction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -58,6 +59,11 @@ class Data:
                 finite.
         """
         for split, arrays in self.splits.items():
+            self._require(
+                isinstance(arrays, Mapping), f"split {split} is a {type(arrays).__name__}, not arrays by name"
+            )
+            wrong = [f"'{key}' is a {type(x).__name__}" for key, x in arrays.items() if not isinstance(x, np.ndarray)]
+            self._require(not wrong, f"split {split} must hold NumPy arrays, but {', '.join(wrong)}")
             lengths = {key: len(array) for key, array in arrays.items()}
             self._require(bool(lengths), f"split {split} has no arrays")
             self._require(len({*lengths.values()}) == 1, f"split {split} has arrays of several lengths: {lengths}")

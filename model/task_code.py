@@ -5,19 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.base import InputError
 from model.task_config import imported
+from model.user_code import own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROJECT = Path(__file__).parents[1]
-PACKAGES = ("ablations", "analysis", "model", "runners")
-INSTALLED = ("site-packages", "dist-packages")
 
 
 def files(task: str) -> dict[str, Path]:
@@ -90,13 +86,7 @@ def _places(top: str) -> list[Path]:
         return []
     file = [spec.origin] if spec.origin and spec.has_location else []
     places = map(Path, spec.submodule_search_locations or file)
-    return [place for place in places if _own(place.resolve())]
-
-
-def _own(path: Path) -> bool:
-    library = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
-    mine = any(path.is_relative_to(PROJECT / package) for package in PACKAGES)
-    return not (mine or {*INSTALLED} & {*path.parts} or any(path.is_relative_to(folder) for folder in library))
+    return [place for place in places if own(place)]
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveInt, SerializeAsAny, create_model
 
-from model.base import Config, InputError
+from model.base import Config, DataError, InputError
 from model.configuration import Configuration, Optimisation, Switches
 from model.parts import of_fields
 from model.task import Coefficient, Data, Task
+from model.user_code import UserCodeError, described, guarded
 from model.weighting import Fixed, Weighting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from model.configuration import Direction
 
@@ -35,8 +37,22 @@ class TaskSource:
     settings: str
 
     def load(self) -> Data:
-        """As the task does; errors too."""
-        return imported(self.task).model_validate_json(self.settings).load()
+        """As the task does.
+
+        Raises:
+            DataError: it raises something, or returns something else.
+        """
+        task, what = imported(self.task).model_validate_json(self.settings), f"load of the task {self.task}"
+        try:
+            with guarded(what):
+                found: object = task.load()
+        except (DataError, UserCodeError) as error:
+            raise DataError(f"task: {self.task}: {error}") from error
+        except Exception as error:  # whatever the user's code raises
+            raise DataError(f"{what} raises {described(error)}") from error
+        if not isinstance(found, Data):
+            raise DataError(f"{what} returns a {type(found).__name__}; it must return Data(train, dev, test).")
+        return found
 
     def identity(self) -> dict[str, Any]:
         """Task and settings."""
@@ -55,6 +71,14 @@ class TaskTraining(Optimisation):
     """Steps over examples; ``task_class`` adds ``select``, one of the task's metrics, by default the first."""
 
     batch_size: Annotated[PositiveInt, Field(description="examples a step")] = 32
+    drop_last: Annotated[
+        bool, Field(description="leave out the last batch of an epoch where it is smaller than the others")
+    ] = False
+
+    @property
+    def drops_last(self) -> bool:
+        """As set."""
+        return self.drop_last
 
 
 class TaskConfig(Configuration):
@@ -79,8 +103,18 @@ class TaskConfig(Configuration):
         """As the task declares."""
         return imported(cls.model_fields["task"].default).metrics
 
-    def check(self, data: Data, metrics: Mapping[str, str]) -> None:
-        """What can be told without running it, the configuration itself has checked."""
+    def check(self, data: Data, metrics: Mapping[str, str]) -> None:  # noqa: ARG002
+        """Refuse a setting that leaves no batch; what else can be told before it runs, has been checked.
+
+        Raises:
+            DataError: there is no whole batch, and the last one is to be left out.
+        """
+        examples = len(next(iter(data.train.values())))
+        if self.training.drop_last and examples < self.training.batch_size:
+            raise DataError(
+                f"training.drop_last leaves nothing of the {examples} examples of {data.name}, less than a batch of "
+                f"{self.training.batch_size}; set a smaller training.batch_size."
+            )
 
     def label_names(self, data: Data) -> tuple[str, ...]:  # noqa: ARG002
         """Names of classes are the task's own."""
@@ -106,8 +140,11 @@ class TaskConfig(Configuration):
         return (terms if len(terms) > 1 else {}) | of_fields(self.loss, others)
 
     def identity(self) -> dict[str, Any]:
-        """The configuration as it enters a cell's identity."""
-        return self.model_dump(mode="json")
+        """The configuration as it enters a cell's identity; a setting that came later, only where it is used."""
+        whole = self.model_dump(mode="json")
+        if not self.training.drop_last:
+            del whole["training"]["drop_last"]
+        return whole
 
 
 def _restored(task: str, text: str) -> TaskConfig:
@@ -148,7 +185,10 @@ def imported(task: str) -> type[Task]:
     """
     module_name, _, name = task.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with guarded(f"the module {module_name} of the task"):
+            module = importlib.import_module(module_name)
+    except UserCodeError as error:
+        raise TaskError(f"task: {task} cannot be imported: {error}") from error
     except Exception as error:  # whatever the user's module raises
         what = f"{type(error).__name__}: {error}"
         raise TaskError(f"task: {task} cannot be imported from {Path.cwd()}: {what}") from error
@@ -160,9 +200,44 @@ def imported(task: str) -> type[Task]:
     needed = [field for field, info in found.model_fields.items() if info.is_required()]
     if needed:
         raise TaskError(f"task: {task} needs a default for each setting; {', '.join(needed)} has none")
-    terms = getattr(found, "terms", {})
+    _check_defaults(task, found)
+    terms = _declared(task, found, "terms", "a weight of 0 or more", _is_weight)
+    _declared(task, found, "metrics", "'max' or 'min'", lambda value: value in ("max", "min"))
     bad = [key for key in (*terms, *found.metrics) if not key.replace("_", "").isalnum()]
     if not terms or not found.metrics or bad:
         said = f", but has {', '.join(bad)}" if bad else ""
         raise TaskError(f"task: {task} needs 'terms' and 'metrics' by names of letters, digits and _{said}")
     return found
+
+
+def _declared(
+    task: str, kind: type[Task], name: str, rule: str, holds: Callable[[object], bool]
+) -> Mapping[str, object]:
+    """One of the mappings that a task declares.
+
+    Raises:
+        TaskError: it is none, or a value breaks the rule.
+    """
+    found: object = getattr(kind, name, {})
+    if not isinstance(found, dict):
+        raise TaskError(f"task: '{name}' of {task} is a {type(found).__name__}; write {{name: {rule}}} for each")
+    bad = [f"{key!r}: {value!r}" for key, value in found.items() if not (isinstance(key, str) and holds(value))]
+    if bad:
+        raise TaskError(f"task: '{name}' of {task} has {', '.join(bad)}; each name needs {rule}")
+    return found
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _check_defaults(task: str, kind: type[Task]) -> None:
+    """A default is not validated by pydantic: a NumPy scalar would pass, and fail where it is written."""
+    for name, field in kind.model_fields.items():
+        value = field.get_default(call_default_factory=True)
+        if type(value).__module__ == "numpy":
+            plain = value.tolist()
+            raise TaskError(
+                f"task: the setting '{name}' of {task} has a default of NumPy's type {type(value).__name__}, which no "
+                f"file can hold; write {plain!r}"
+            )

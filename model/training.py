@@ -15,7 +15,7 @@ from model.data import DEV, TEST, TRAIN
 from model.evaluation import Evaluation, Prediction
 from model.monitor import Metrics
 from model.networks import Networks
-from model.seeding import INIT, ORDER, STEP, generator, reseed
+from model.seeding import EVALUATION, INIT, ORDER, STEP, generator, reseed
 from model.total import Total
 from model.workloads import Index, workload
 
@@ -94,7 +94,7 @@ class Trainer:
             **self.training.optimiser.settings(),
         )
         self.splits = [self.workload.units(split) for split in (TRAIN, DEV, TEST)]
-        self.steps = -(-len(self.splits[TRAIN]) // self.training.batch_size)
+        self.steps = len(list(self.batches(self.splits[TRAIN])))
         self.fits = [Fit() for _ in configs]
 
     @property
@@ -196,8 +196,8 @@ class Trainer:
     def _epoch(self, epoch: int, alive: Sequence[int]) -> dict[int, Metrics]:
         self.networks.train()
         order = generator(self.seed, ORDER, epoch).permutation(self.splits[TRAIN])
-        for step, units in enumerate(self._batches(order, self.training.batch_size)):
-            self._step(self.workload.batch(units), epoch, step)
+        for step, units in enumerate(self.batches(order)):
+            self.step(self.workload.batch(units), epoch, step)
         seen = self.total.end_epoch(self.optimiser.param_groups[0]["lr"])
         return {
             cell: {
@@ -208,12 +208,19 @@ class Trainer:
             for cell, dev in zip(alive, self.predict(DEV, alive), strict=True)
         }
 
+    def batches(self, units: Index) -> Iterator[Index]:
+        """The batches of an epoch over units of train, in their order."""
+        size = self.training.batch_size
+        whole = len(units) - len(units) % size if self.training.drops_last else len(units)
+        return self._batches(units[:whole], size)
+
     @staticmethod
     def _batches(units: Index, size: int) -> Iterator[Index]:
         for first in range(0, len(units), size):
             yield units[first : first + size]
 
-    def _step(self, batch: Any, epoch: int, step: int) -> None:
+    def step(self, batch: Any, epoch: int, step: int) -> list[Tensor]:
+        """Train on a batch, the one of this number in its epoch; returns the K raw terms (P,)."""
         reseed(self.seed, STEP, epoch, step)
         training = self.training
         factor = training.schedule.factor(epoch * self.steps + step, training.epochs * self.steps)
@@ -224,6 +231,7 @@ class Trainer:
         torch.autograd.backward(total.sum())
         self.total.monitor.clipped(self.networks.clip(training.gradient_clip))
         self.optimiser.step()
+        return terms
 
     def forward(self, batch: Any, training: bool) -> tuple[list[Tensor], Tensor]:
         """K raw terms (P,) and outputs (P, N, ...), in the precision of the data."""
@@ -243,11 +251,12 @@ class Trainer:
         weighted: list[list[Tensor]] = []
         examples = 0
 
-        for units in self._batches(self.splits[split], size):
+        for number, units in enumerate(self._batches(self.splits[split], size)):
             batch = self.workload.batch(units)
             if alone:
-                results = [self._evaluated(cell, batch) for cell in cells]
+                results = [self._evaluated(cell, batch, (split, number)) for cell in cells]
             else:
+                reseed(self.seed, EVALUATION, split, number)
                 terms, output = self.forward(batch, training=False)
                 results = [(torch.stack(terms, 1)[cell], output[cell]) for cell in cells]
             count = self.workload.size(batch)
@@ -262,8 +271,9 @@ class Trainer:
             )
         ]
 
-    def _evaluated(self, cell: int, batch: Any) -> tuple[Tensor, Tensor]:
+    def _evaluated(self, cell: int, batch: Any, place: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Raw terms (K,) and outputs (N, ...) of one cell, in the precision of the data."""
+        reseed(self.seed, EVALUATION, *place)
         with precision.autocast(self.training.precision, self.device):
             terms, output = self.networks.alone(cell, batch)
         dtype = self.workload.weights.dtype
@@ -271,6 +281,7 @@ class Trainer:
 
     def _result(self, split: int, output: Tensor, terms: Tensor) -> Result:
         named = zip(self.workload.names, terms.tolist(), strict=True)
+        reseed(self.seed, EVALUATION, split)
         return Result(
             self.workload.evaluate(self.splits[split], output),
             {name: value for name, value in named if name in self.workload.evaluated},

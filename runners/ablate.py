@@ -72,11 +72,12 @@ def main(
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
         study = load(_required(matrix), _changes(set_, precision), _seeds(seeds), until_decided)
+        plan = planner.make_plan(study)
         if study.matrix.task:
             from runners.rehearsal import rehearse
 
-            rehearse(study)
-        plan = planner.make_plan(study)
+            for note in rehearse(study, plan):
+                typer.echo(f"note: {note}", err=True)
         if dry_run:
             return print_state(Console(), uri, study, plan, Costs(placement.slots(), probe.probe), selection)
         # Not as the environment of a CI forces it: what is no terminal gets lines.

@@ -1,5 +1,6 @@
 """Trains a pack in this process and tells what came of each run."""
 
+import contextlib
 import functools
 import logging
 import math
@@ -20,6 +21,7 @@ from model.configuration import Loaded, Source
 from model.evaluation import Prediction
 from model.monitor import Metrics
 from model.training import Fit, Trainer
+from model.user_code import guarded
 from runners import saved_model
 from runners.capacity import Capacity, capacity
 from runners.checkpoint import Checkpoint
@@ -126,37 +128,49 @@ def _attempt(
 
     If that raises, returns the traceback and reports none; if they would not fit, the same with an empty text.
     """
-    specs, clock = [reporter.spec for reporter in part], time.perf_counter()
+    task = part[0].spec.config.task
     if room.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     try:
-        data = load(specs[0].config.source, specs[0].data_digest)
-        if len(specs) > 1 and len(specs) > room.runs(specs[0].config, data):
-            return ""
-        for reporter in part:
-            reporter.start(started)
-        trainer = Trainer([spec.config for spec in specs], data, specs[0].seed, room.device)
-        checkpoint = Checkpoint(checkpoints, trainer, [spec.run_key for spec in specs])
-        resumed = checkpoint.resume()
-        for reporter, fit in zip(part, trainer.fits, strict=True):
-            reporter.history = list(fit.history)
-        fits = trainer.fit(lambda cell, metrics: part[cell](metrics), checkpoint)
-        # Each run has its share of the clock.
-        clock_of_each = started, (time.perf_counter() - clock) / len(specs)
-        environment = _environment(room.device, resumed)
-        records = [_record(spec, fit, clock_of_each, environment, None) for spec, fit in zip(specs, fits, strict=True)]
-        models = [
-            saved_model.kept(trainer, i) if spec.save_model and fits[i].scores else None for i, spec in enumerate(specs)
-        ]
+        with guarded(f"the task {task}") if task else contextlib.nullcontext():
+            records = _trained(part, room, started, checkpoints, load)
     except Interrupted:
         raise
     except Exception as error:  # whatever a run raises is its stored outcome
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
-            room.exceeded(len(specs))
+            room.exceeded(len(part))
         return traceback.format_exc()
-    for reporter, record, model in zip(part, records, models, strict=True):
-        reporter.report(replace(record, model=model))
+    if records is None:
+        return ""
+    for reporter, record in zip(part, records, strict=True):
+        reporter.report(record)
     return None
+
+
+def _trained(
+    part: "Sequence[_Reporter]", room: Capacity, started: float, checkpoints: Checkpoints, load: Load
+) -> list[RunRecord] | None:
+    """The records of runs that are trained together; None if they would not fit."""
+    specs, clock = [reporter.spec for reporter in part], time.perf_counter()
+    data = load(specs[0].config.source, specs[0].data_digest)
+    if len(specs) > 1 and len(specs) > room.runs(specs[0].config, data):
+        return None
+    for reporter in part:
+        reporter.start(started)
+    trainer = Trainer([spec.config for spec in specs], data, specs[0].seed, room.device)
+    checkpoint = Checkpoint(checkpoints, trainer, [spec.run_key for spec in specs])
+    resumed = checkpoint.resume()
+    for reporter, fit in zip(part, trainer.fits, strict=True):
+        reporter.history = list(fit.history)
+    fits = trainer.fit(lambda cell, metrics: part[cell](metrics), checkpoint)
+    # Each run has its share of the clock.
+    clock_of_each = started, (time.perf_counter() - clock) / len(specs)
+    environment = _environment(room.device, resumed)
+    records = []
+    for cell, (spec, fit) in enumerate(zip(specs, fits, strict=True)):
+        model = saved_model.kept(trainer, cell) if spec.save_model and fit.scores else None
+        records.append(replace(_record(spec, fit, clock_of_each, environment, None), model=model))
+    return records
 
 
 def _record(

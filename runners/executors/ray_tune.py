@@ -27,6 +27,8 @@ os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "3600"
 # When the study is interrupted, what is left of Tune's thread must not start a second Ray.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 os.environ["TUNE_DISABLE_AUTO_INIT"] = "1"
+# A trial has the working directory of the driver, so that relative paths in a task mean the same.
+os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
 # A trial that asks for no GPU sees none.
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "1"
 

@@ -1,5 +1,6 @@
 """Ray Tune as the executor: the same results as in this process, and a killed worker is a failed run."""
 
+import os
 import re
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -49,6 +51,36 @@ def scores(uri: str) -> dict[str, tuple[float, ...]]:
     runs = client.search_runs([experiment.experiment_id], f"tags.`{Tag.KIND}` = '{Kind.CELL}' and status = 'FINISHED'")
     names = ("test/weighted_f1", "train/loss/total", "best/epoch")
     return {run.data.tags[Tag.RUN_KEY]: tuple(run.data.metrics[name] for name in names) for run in runs}
+
+
+RELATIVE = """
+from pathlib import Path
+
+import numpy as np
+
+from model.task import Data
+from tests.model.tasks import Regression, linear
+
+
+class Relative(Regression):
+    def load(self):
+        x = np.loadtxt(Path("numbers.csv"), delimiter=",", dtype="float32")
+        return Data({"x": x, "y": x[:, 0].copy()}, linear(20, 1), linear(20, 2), name="numbers")
+"""
+
+
+def test_a_path_means_the_same_to_a_trial_as_to_the_driver(tmp_path: Path) -> None:
+    (tmp_path / "relative_task.py").write_text(RELATIVE)
+    np.savetxt(tmp_path / "numbers.csv", np.arange(160.0).reshape(40, 4) / 100, delimiter=",")
+    (tmp_path / "m.yaml").write_text(
+        "study: tiny\ntask: relative_task:Relative\nbase: {training: {epochs: 1}}\nseeds: 2\n"
+        "factors: {loss.weight.absolute: [0.5, 1.0]}\n"
+    )
+    command = [sys.executable, "-m", "runners.ablate", "--matrix", "m.yaml", "--tracking-uri", uri(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "4/4 runs, 0 failed" in done.stderr
 
 
 def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ablations.problems import MatrixError
 from ablations.study import load
+from analysis import report
 from analysis.runs import Store
 from runners.ablate import app
 from runners.planner import make_plan
@@ -118,11 +119,28 @@ BROKEN = {
     "Empty": "line: split dev is empty",
     "Unreadable": "line.csv: no such file",
     "OtherTerms": "losses gives the terms squared, absolute; the task declares squared, huber",
-    "OtherMetrics": "evaluate gives rmse, r2; of the declared metrics mae is no finite number",
+    "OtherMetrics": "evaluate gives rmse, r2; the declared mae is not among them",
     "NoScalar": "the term 'squared' has shape (32,), not that of a scalar",
     "Raises": "raises RuntimeError: no such layer",
     "NoGradient": "no term depends on a parameter of the network",
     "Unpackable": "set packable = False",
+    "Counts": "when a run is trained twice with one seed in one process: the task or its network keeps a state",
+    "OwnGenerator": "or draws from a generator of its own",
+    "MovesFrozen": "training changes network.0.weight, which needs no gradient and which a pack shares",
+    "LastOfOne": "the last batch of an epoch, 1 example of 33 in batches of 32, raises ValueError",
+    "InPlace": "has been modified by an inplace operation",
+    "OtherData": "load gives other data each time",
+    "RaisesInLoad": "load of the task tests.model.tasks:RaisesInLoad raises KeyError: 'x'",
+    "ReturnsLists": "split train must hold NumPy arrays, but 'x' is a list, 'y' is a list",
+    "ReturnsTuple": "load of the task tests.model.tasks:ReturnsTuple returns a tuple; it must return Data",
+    "NoTest": "missing 1 required positional argument: 'test'",
+    "ExitsInLosses": "task: tests.model.tasks:ExitsInLosses calls sys.exit(0)",
+    "ExitsAtOnce": "task: tests.model.tasks:ExitsAtOnce calls os._exit(0)",
+    "FewNames": "2 names for 3 classes",
+    "TermsInAList": "'terms' of tests.model.tasks:TermsInAList is a list; write {name: a weight",
+    "MetricsInAList": "'metrics' of tests.model.tasks:MetricsInAList is a list; write {name: 'max' or 'min'}",
+    "NegativeWeight": "'terms' of tests.model.tasks:NegativeWeight has 'squared': -1.0; each name needs a weight",
+    "NumpyDefault": "the setting 'width' of tests.model.tasks:NumpyDefault has a default of NumPy's type int64",
 }
 
 
@@ -134,6 +152,41 @@ def test_what_a_task_does_wrong_is_said_before_anything_starts(tmp_path: Path, t
     done = CliRunner().invoke(app, arguments)
     assert (done.exit_code, BROKEN[task] in done.output) == (2, True), done.output
     assert not (tmp_path / "mlflow.db").exists()
+
+
+@pytest.mark.parametrize("task", ["OtherGenerators", "Frozen"])
+def test_a_task_may_draw_from_the_usual_generators_and_freeze_parameters(tmp_path: Path, task: str) -> None:
+    arguments = ["--matrix", str(written(tmp_path, LINE.replace("Regression", task))), "--executor", "inprocess"]
+    done = CliRunner().invoke(app, [*arguments, "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db"])
+    assert done.exit_code == 0, done.output
+
+
+def test_metrics_that_are_nan_are_noted_and_the_study_has_its_report(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    text = LINE.replace("Regression", "Undefined")
+    options = ["--executor", "inprocess", "--tracking-uri", uri]
+    done = CliRunner().invoke(app, ["--matrix", str(written(tmp_path, text)), *options])
+    assert done.exit_code == 0, done.output
+    assert (
+        "note: on the 20 examples of dev r2 is nan after two steps; a metric that is not finite counts as missing"
+        in (done.output)
+    )
+    frame = Store(uri).load("line").frame
+    assert set(frame["outcome"]) == {"finished"}
+    assert "test/r2" not in frame
+    written_report = CliRunner().invoke(
+        report.app, ["--study", "line", "--out", f"{tmp_path}/paper", "--tracking-uri", uri]
+    )
+    assert written_report.exit_code == 0, written_report.output
+
+
+def test_runs_without_the_compared_metric_are_diverged_in_the_report(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    text = LINE.replace("Regression", "Undefined") + "metric: {name: test/r2, direction: max}\n"
+    options = ["--executor", "inprocess", "--tracking-uri", uri, "--seeds", "1"]
+    done = CliRunner().invoke(app, ["--matrix", str(written(tmp_path, text)), *options])
+    assert done.exit_code == 0, done.output
+    assert set(Store(uri).load("line").frame["outcome"]) == {"diverged"}
 
 
 def test_other_code_of_a_task_makes_its_runs_stale_and_no_others(
