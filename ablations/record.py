@@ -34,9 +34,16 @@ SEED_PARAM = "seed"
 # Columns of the confusion of several labels.
 COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
 
-# Columns of the tables; no factor may have one of these as its short name.
-_COLUMNS = "cell name seed run_key run_id outcome seconds score n mean sd low high p"
-RESERVED = frozenset(_COLUMNS.split()) | {"difference", "difference_low", "difference_high"}
+# Columns of the tables and of the frames that they are made of; no factor may have one of these as its short name.
+_COLUMNS = (
+    "best better better_high better_low both cell chosen class contrasts decision dev df dialogues difference "
+    "difference_high difference_low dz dz_high dz_low effect epoch estimate evidence factor gradient high high_both "
+    "high_seeds interaction kind level low low_both low_seeds mean meaningful method n name note orders_high "
+    "orders_low orders_mean orders_p outcome p p_raw pairs quantity range range_high range_low raw reason run_id "
+    "run_key score sd seconds seed seeds setting share step step_high step_low step_mean step_p t term test "
+    "test_dialogues total training value verdict weight weighted winner"
+)
+RESERVED = frozenset(_COLUMNS.split())
 
 
 class Tag(StrEnum):

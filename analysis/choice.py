@@ -4,7 +4,8 @@ import pandas as pd
 
 from ablations.record import Outcome
 from ablations.words import marked
-from analysis.runs import MISSING, StudyRuns
+from analysis.planned_runs import MISSING
+from analysis.runs import StudyRuns
 from analysis.search import winner
 from analysis.statistics.intervals import means
 from analysis.statistics.selection import best, cross_fitted, overlap_interval

@@ -40,9 +40,11 @@ class Course:
 
     def long(self, prefix: str) -> pd.DataFrame:
         """A row for each run, epoch and term that has the metric ``prefix`` + term: the course's columns, ``value``."""
-        columns = {f"{prefix}{term}": term for term in self.terms if f"{prefix}{term}" in self.frame}
-        renamed = self.frame[["name", "seed", "epoch", "best", *columns]].rename(columns=columns)
-        return renamed.melt(["name", "seed", "epoch", "best"], var_name="term").dropna(subset=["value"])
+        own = ["name", "seed", "epoch", "best"]
+        columns = [f"{prefix}{term}" for term in self.terms if f"{prefix}{term}" in self.frame]
+        long = self.frame[[*own, *columns]].melt(own, var_name="term").dropna(subset=["value"])
+        # Not before: a term may be called as a column is.
+        return long.assign(term=long["term"].str.removeprefix(prefix))
 
 
 def read(store: Store, runs: StudyRuns) -> Course | None:
@@ -54,7 +56,8 @@ def read(store: Store, runs: StudyRuns) -> Course | None:
         return None
     history = store.history(list(drawn.index))
     frame = history.join(drawn[["name", "seed", "best/epoch"]], on="run_id")
-    frame["best"] = frame["epoch"] == frame["best/epoch"]
+    # One by one, columns of a wide frame would be copied again and again.
+    frame = pd.concat([frame, (frame["epoch"] == frame["best/epoch"]).rename("best")], axis=1)
     names = [name for cell in cells for name in drawn.loc[drawn["cell"] == cell, "name"].unique()]
     return Course(names, frame, len(runs.plan.cells) - len(names))
 

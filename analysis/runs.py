@@ -5,14 +5,14 @@ import functools
 import io
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
-from ablations import sequential
 from ablations.credentials import redact
 from ablations.predictions import TypedPredictions
 from ablations.record import (
@@ -34,11 +34,10 @@ from ablations.record import (
 )
 from ablations.uri import UriError, check_uri
 from analysis.database import Database, StoredRun
+from analysis.planned_runs import NOT_NEEDED, counted, planned_frame
 from analysis.predictions_csv import from_csv
 
-MISSING = "missing"
 DIGEST = {PLAN_FILE: Tag.PLAN, SEARCH_FILE: Tag.SEARCH}  # the tag that names the plan that is meant
-NOT_NEEDED = "not needed"
 CLASS = "test/f1/"  # before the name of a class
 
 
@@ -152,8 +151,12 @@ class Store:
 
     def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
         """Metrics of each epoch of some runs: ``run_id``, ``epoch`` and a column for each metric."""
-        parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))).assign(run_id=run_id) for run_id in run_ids]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        parts = [pd.read_csv(io.StringIO(self._text(run_id, HISTORY_FILE))) for run_id in run_ids]
+        if not parts:
+            return pd.DataFrame()
+        owner = np.repeat(list(run_ids), [len(part) for part in parts])
+        # Not inserted: a frame of many terms has hundreds of columns, each of which that would copy.
+        return pd.concat([pd.concat(parts, ignore_index=True), pd.Series(owner, name="run_id")], axis=1)
 
     def predictions(self, run_id: str, probability: bool = True) -> TypedPredictions:
         """What a finished run predicted for each test utterance; without ``probability`` it is read faster."""
@@ -189,11 +192,8 @@ class Store:
 
     def _planned(self, study: str, run: StoredRun, file: str, kind: Kind) -> StudyRuns:
         plan = self._plan(study, run, file)
-        # Complete ones last, so that they win over failed tries of the same run.
         found = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == kind and Tag.SUPERSEDED not in run.tags]
-        _refuse_duplicates([run for run in found if run.status == "FINISHED"])
-        found.sort(key=lambda run: (run.status == "FINISHED", run.started, run.run_id))
-        return StudyRuns(plan, _frame(plan, {run.tags.get(Tag.RUN_KEY, ""): run for run in found}))
+        return StudyRuns(plan, planned_frame(plan, counted(found)))
 
     def _plan(self, study: str, run: StoredRun, file: str) -> Plan:
         """The plan that the run's tag names: of a copied store, the one beside it may be of another time."""
@@ -249,14 +249,6 @@ def _server(uri: str) -> Reader:
     return Server(uri)
 
 
-def _refuse_duplicates(finished: Sequence[StoredRun]) -> None:
-    by_key: dict[str, str] = {}
-    for run in finished:
-        other = by_key.setdefault(run.tags[Tag.RUN_KEY], run.run_id)
-        if other != run.run_id:
-            raise StudyError(f"the runs {other} and {run.run_id} are the same run, finished twice: delete one of them")
-
-
 def _require_store(path: Path) -> None:
     """SQLite would take any file."""
     with refusals(f"{SQLITE}{path}"):
@@ -268,35 +260,3 @@ def _require_store(path: Path) -> None:
             connection.execute("SELECT count(*) FROM experiments")
     except sqlite3.Error as error:
         raise StudyError(f"{path} is no MLflow store: {error}") from error
-
-
-def _frame(plan: Plan, runs: Mapping[str, StoredRun]) -> pd.DataFrame:
-    rows, needed = [], _needed(plan, runs)
-    for key, (cell, seed) in plan.run_keys().items():
-        row: dict[str, Any] = {"cell": cell.cell_id, "name": cell.name, "seed": seed, "run_key": key}
-        row |= {plan.factors[path]: label for path, label in cell.levels.items()}
-        rows.append(row | (_outcome(runs.get(key), plan) if key in needed else {"run_id": None, "outcome": NOT_NEEDED}))
-    return pd.DataFrame(rows)
-
-
-def _needed(plan: Plan, runs: Mapping[str, StoredRun]) -> Collection[str]:
-    """All planned runs, or those that the stopping rule asks for; what ran beyond a decision is not used."""
-    if plan.stopping is None:
-        return plan.run_keys().keys()
-    ended = {key: outcome for key, run in runs.items() if (outcome := _outcome(run, plan))["outcome"] != MISSING}
-    scores = {key: outcome.get(plan.metric.name) for key, outcome in ended.items()}
-    return sequential.needed(plan, sequential.paths(plan, scores))
-
-
-def _outcome(run: StoredRun | None, plan: Plan) -> dict[str, Any]:
-    """How a run ended, and its metrics; one that has not the compared metric, as it was not finite, has diverged."""
-    if run is None:
-        return {"run_id": None, "outcome": MISSING}
-    ended = run.status in ("FINISHED", "FAILED")
-    outcome = run.tags.get(Tag.OUTCOME, MISSING) if ended else MISSING
-    if outcome == Outcome.FINISHED and plan.metric.name not in run.final:
-        outcome = Outcome.DIVERGED
-    final = run.final if outcome == Outcome.FINISHED else {}
-    seconds = run.seconds if ended else float("nan")
-    versions = {k: v for k, v in run.tags.items() if k.startswith("version.") or k == "mlflow.source.git.commit"}
-    return {"run_id": run.run_id, "outcome": str(outcome), "seconds": seconds, **final, **versions}

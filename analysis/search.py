@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from ablations.record import Outcome, Plan, PlannedCell
-from analysis.runs import MISSING, StudyRuns
+from analysis.planned_runs import MISSING
+from analysis.runs import StudyRuns
 from analysis.tables import Table, interval, number
 
 SEVERITY = [MISSING, Outcome.FAILED, Outcome.DIVERGED, Outcome.FINISHED]

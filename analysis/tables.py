@@ -9,7 +9,8 @@ import pandas as pd
 from ablations.record import Outcome, Plan
 from ablations.words import marked, reference
 from analysis import latex
-from analysis.runs import NOT_NEEDED, StudyRuns
+from analysis.planned_runs import NOT_NEEDED
+from analysis.runs import StudyRuns
 from analysis.statistics import anytime
 from analysis.statistics.intervals import means
 from analysis.statistics.notation import bounds

@@ -21,9 +21,8 @@ def charts(course: Course, score: str) -> "Iterator[Lines | Heat | None]":
         score: the dev metric.
     """
     hidden = f"{course.left_out} cells are not shown." if course.left_out else ""
-    share = shares.shares(course).rename_axis(["panel", "x"]).reset_index()
     axes = "share of the total over the epochs"
-    yield lines.stacked(Words("shares", "What part of the loss each term is", axes, hidden), share)
+    yield lines.stacked(Words("shares", "What part of the loss each term is", axes, hidden), shares.shares(course))
     drawn = curves.curves(course, score)
     drawn = drawn[drawn["name"].isin(course.names[: curves.MOST])]
     note = f"{RANGE} {course.left_out + max(0, len(course.names) - curves.MOST)} cells are not shown."

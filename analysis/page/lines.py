@@ -160,15 +160,18 @@ def stacked(words: Words, parts: pd.DataFrame) -> Lines | None:
 
     Args:
         words: what is said of it.
-        parts: ``panel``, ``x``, and a column for each part, in order.
+        parts: by panel and x, a column for each part, in order.
     """
     if parts.empty:
         return None
-    names = [column for column in parts if column not in ("panel", "x")]
-    tops = parts[names].cumsum(axis=1)
-    long = parts[["panel", "x"]].join(tops).melt(["panel", "x"], var_name="series", value_name="top")
-    long["bottom"] = (tops - parts[names]).melt()["value"]
-    x, y = Axis(parts["x"].to_numpy(float), (LEFT, RIGHT)), Axis(np.array([0.0, 1.0]), (BOTTOM, TOP))
+    tops = parts.cumsum(axis=1)
+    panel, place = (parts.index.get_level_values(level) for level in (0, 1))
+    edges = [
+        pd.DataFrame({"panel": panel, "x": place, "series": name, "top": top, "bottom": top - part})
+        for name, top, part in zip(parts, tops.to_numpy().T, parts.to_numpy().T, strict=True)
+    ]
+    long = pd.concat(edges, ignore_index=True)
+    x, y = Axis(place.to_numpy(float), (LEFT, RIGHT)), Axis(np.array([0.0, 1.0]), (BOTTOM, TOP))
 
     def series(here: pd.DataFrame, name: str, look: int) -> Series:
         across = x.place(here["x"].to_numpy(float))

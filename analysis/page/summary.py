@@ -8,7 +8,8 @@ from ablations.record import Outcome
 from ablations.words import reference
 from analysis.choice import FRESH
 from analysis.factors import most_important
-from analysis.runs import NOT_NEEDED, StudyRuns
+from analysis.planned_runs import NOT_NEEDED
+from analysis.runs import StudyRuns
 from analysis.statistics.effects import MAIN
 from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
 

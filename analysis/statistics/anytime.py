@@ -7,7 +7,7 @@ import pandas as pd
 from ablations import sequential
 from ablations.record import Plan
 from ablations.sequential import Path
-from analysis.runs import MISSING, NOT_NEEDED
+from analysis.planned_runs import MISSING, NOT_NEEDED
 
 
 def paths(plan: Plan, frame: pd.DataFrame) -> list[Path]:

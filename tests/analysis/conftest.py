@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from ablations.record import Metric, Outcome, Plan, PlannedCell
-from analysis.runs import MISSING, StudyRuns
+from analysis.planned_runs import MISSING
+from analysis.runs import StudyRuns
 
 
 def grid_plan(seeds: int = 5, direction: str = "max") -> Plan:

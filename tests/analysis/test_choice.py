@@ -9,7 +9,8 @@ import pytest
 
 from ablations.record import Metric, Outcome
 from analysis.choice import FRESH, candidates, choice_table
-from analysis.runs import MISSING, StudyRuns
+from analysis.planned_runs import MISSING
+from analysis.runs import StudyRuns
 from analysis.statistics.selection import best, cross_fitted
 from tests.analysis.conftest import grid_plan, study
 from tests.analysis.test_search import chosen, trials

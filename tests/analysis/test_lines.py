@@ -23,7 +23,7 @@ def test_a_line_is_broken_where_there_is_no_number_and_has_the_range_of_the_seed
 
 
 def test_parts_of_a_whole_fill_the_plot() -> None:
-    parts = pd.DataFrame({"panel": ["p", "p"], "x": [0, 1], "first": [0.25, 0.5], "second": [0.75, 0.5]})
+    parts = pd.DataFrame({"first": [0.25, 0.5], "second": [0.75, 0.5]}, pd.MultiIndex.from_product([["p"], [0, 1]]))
     drawn = lines.stacked(lines.Words("n", "t", "a"), parts)
     assert drawn is not None
     first, second = drawn.panels[0].series

@@ -19,7 +19,8 @@ from analysis.classes import classes_table
 from analysis.effect_sizes import sizes_table
 from analysis.factors import effects_table, margins_table
 from analysis.page import page, provenance, summary
-from analysis.runs import MISSING, Store, StudyRuns
+from analysis.planned_runs import MISSING
+from analysis.runs import Store, StudyRuns
 from analysis.statistics.effects import MAIN
 from analysis.tables import Table, cells_table
 from tests.analysis.conftest import grid_plan, study

@@ -20,9 +20,10 @@ from analysis.decisions import decisions_table, looks
 from analysis.factors import effects_table
 from analysis.figures import decisions
 from analysis.figures.style import style
+from analysis.planned_runs import NOT_NEEDED
 from analysis.report import app as report
-from analysis.runs import NOT_NEEDED, StudyRuns
 from analysis.runs import Store as Reader
+from analysis.runs import StudyRuns
 from analysis.tables import cells_table
 from runners import ablate, planner, rounds
 from runners.driver import Driver
