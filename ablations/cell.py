@@ -49,7 +49,8 @@ def differences(config: Configuration) -> list[str]:
     identity, default = leaves(config.identity()), leaves(defaults(config.task))
     changed = [path for path, value in identity.items() if path in default and default[path] != value]
     changed.sort(key=lambda path: SECTIONS.index(path.partition(".")[0]))
-    return [label(config, path, identity[path]) for path in changed]
+    # Beside the hash six digits are enough.
+    return [label(config, path, identity[path], digits=6) for path in changed]
 
 
 def short_name(config: Configuration, path: str) -> str:
@@ -65,8 +66,11 @@ def short_name(config: Configuration, path: str) -> str:
     return (field and field.title) or name
 
 
-def label(config: Configuration, path: str, value: object) -> str:
-    """``enc=0.03``; kinds, lists and mappings speak for themselves, and a file's folder does not identify it."""
+def label(config: Configuration, path: str, value: object, digits: int | None = None) -> str:
+    """``enc=0.03``; kinds, lists and mappings speak for themselves, and a file's folder does not identify it.
+
+    A number has as many digits as it takes to tell it from every other, or those that are asked for.
+    """
     if path == "data.path":
         value = PurePath(str(value)).name
     if isinstance(value, Mapping):
@@ -75,7 +79,7 @@ def label(config: Configuration, path: str, value: object) -> str:
         return str(value)
     if isinstance(value, list | tuple):
         return "+".join(map(str, value))
-    return f"{short_name(config, path)}={plain(value)}"
+    return f"{short_name(config, path)}={plain(value, digits)}"
 
 
 def named(
@@ -108,6 +112,9 @@ def level_label(config: Configuration, path: str, levels: Sequence[Any], level: 
     return kind if kind and len(alike) == 1 else f"{kind}({rest})"
 
 
-def plain(value: object) -> str:
-    """A number without noise (``0.05``), anything else as it is."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def plain(value: object, digits: int | None = None) -> str:
+    """A number without noise (``0.05``), in these or in the fewest digits that tell it, six at least; else as it is."""
+    if not isinstance(value, float):
+        return str(value)
+    texts = (f"{value:.{count}g}" for count in range(digits or 6, 18))
+    return next(text for text in texts if digits or float(text) == value)

@@ -52,7 +52,7 @@ def read(file: File, within: tuple[File, ...] = ()) -> Source:
     except (yaml_lines.YamlError, UnicodeDecodeError, OSError) as error:
         raise MatrixError("\n".join(f"{file}: {line}" for line in str(error).split("\n"))) from error
     places = {path: f"{file}: line {line}" for path, line in document.lines.items()}
-    own = Source(file, document.value, text, places)
+    own = Source(file, _without_anchors(document.value), text, places)
     if not isinstance(own.value, dict) or INCLUDE not in own.value:
         return own
     name, chain = own.value[INCLUDE], (*within, file.resolve())
@@ -62,6 +62,11 @@ def read(file: File, within: tuple[File, ...] = ()) -> Source:
     if other.resolve() in chain:
         raise MatrixError(f"{own.place(INCLUDE)}: include: {name} includes this file")
     return _put(own, read(other, chain))
+
+
+def _without_anchors(value: Any) -> Any:
+    """Top-level keys that begin with ``x-`` are places for anchors, as in other tools."""
+    return {k: v for k, v in value.items() if not k.startswith("x-")} if isinstance(value, dict) else value
 
 
 def _is_file(path: File) -> bool:

@@ -33,6 +33,7 @@ def schema() -> Schema:
     whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **matrix,
+        "patternProperties": {"^x-": True},
         "if": {"required": ["task"], "properties": {"task": {"minLength": 1}}},
         "else": {"properties": _of_model(run, paths(run, known), factor)},
         DEFINITIONS: known,

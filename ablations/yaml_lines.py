@@ -11,6 +11,7 @@ Path = tuple[str | int, ...]
 MAX_DEPTH = 20
 MAX_VALUES, MAX_CHARACTERS = 100_000, 1_000_000  # with each alias written out
 MAX_DIGITS = 18  # of 64 bits
+MERGE = "tag:yaml.org,2002:merge"
 TAGS = {"str", "int", "float", "bool", "null", "seq", "map"}
 
 
@@ -43,6 +44,7 @@ _RESOLVERS = {
     "int": (r"[-+]?(0|[1-9][0-9]*)", "-+0123456789"),
     "float": (r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.inf|\.nan", "-+.0123456789"),
     "null": (r"null|~|", ["n", "~", ""]),
+    "merge": (r"<<", "<"),
 }
 for _tag, (_pattern, _first) in _RESOLVERS.items():
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
@@ -62,6 +64,7 @@ def parse(text: str) -> Document:
         node = loader.get_single_node()
         if node is None:
             raise YamlError("line 1: the file is empty")
+        _merge(node, set())
         walk = _Walk({})
         problems = list(walk.problems(node, ()))
         if problems:
@@ -76,6 +79,44 @@ def parse(text: str) -> Document:
         raise YamlError(f"line {loader.line + 1}: nested deeper than {MAX_DEPTH} levels") from error
     finally:
         loader.dispose()
+
+
+def _merge(node: yaml.Node, done: set[yaml.Node], above: tuple[yaml.Node, ...] = ()) -> None:
+    """Put the entries of the mappings that merge keys (``<<``) name into their mappings; own entries count before them.
+
+    Args:
+        node: the document, or a part of it.
+        done: nodes that need no second visit, wherever else their aliases stand.
+        above: nodes that this one is in.
+
+    Raises:
+        YamlError: a merge key has no mapping, or leads back to itself.
+    """
+    line = node.start_mark.line + 1
+    if node in above or len(above) > MAX_DEPTH:
+        raise YamlError(f"line {line}: nested deeper than {MAX_DEPTH} levels, or an alias of itself")
+    if node in done:
+        return
+    done.add(node)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _merge(item, done, (*above, node))
+    if not isinstance(node, yaml.MappingNode):
+        return
+    own: list[tuple[yaml.Node, yaml.Node]] = []
+    merged: list[tuple[yaml.Node, yaml.Node]] = []
+    for key, value in node.value:
+        _merge(value, done, (*above, node))
+        (merged if key.tag == MERGE else own).append((key, value))
+    names = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
+    for key, value in merged:
+        for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if not isinstance(source, yaml.MappingNode):
+                raise YamlError(f"line {key.start_mark.line + 1}: '<<' takes a mapping (<<: *name) or a list of them")
+            fresh = [entry for entry in source.value if entry[0].value not in names]
+            names |= {entry[0].value for entry in fresh}
+            own += fresh
+    node.value = own
 
 
 @dataclass

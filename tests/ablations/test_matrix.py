@@ -1,6 +1,7 @@
 """Matrix files: what they resolve to, and what every mistake in them says."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,50 @@ def test_settings_that_contradict_in_one_cell_alone_are_named_with_the_cell(tmp_
 )
 def test_a_mistake_in_an_override_is_named(tmp_path: Path, override: str, message: str) -> None:
     assert message in refused(tmp_path, LOSS, override)
+
+
+def test_levels_that_are_close_have_names_of_their_own(tmp_path: Path) -> None:
+    text = "study: near\nfactors: {loss.encoder_weight: [0.05, 0.0500001, 0.05000011, 0.30000000000000004]}\nseeds: 1\n"
+    (tmp_path / "m.yaml").write_text(text)
+    cells = load(tmp_path / "m.yaml").cells
+    levels = [cell.levels["loss.encoder_weight"] for cell in cells]
+    assert levels == ["0.05", "0.0500001", "0.05000011", "0.30000000000000004"]
+    assert [cell.name for cell in cells] == ["baseline", *(f"enc={level}" for level in levels[1:])]
+    # The ids of such cells differ in their hashes.
+    assert [cell.cell_id.rpartition("-")[0] for cell in cells[1:3]] == ["enc=0.0500001", "enc=0.0500001"]
+
+
+ANCHORS = """
+x-common: &common {epochs: 1, batch_size: 4}
+x-more: &more {batch_size: 8, precision: fp64}
+study: merged
+base: {training: {<<: [*common, *more], epochs: 2}, loss: {<<: {encoder_weight: 0.1}}}
+factors: {loss.contrastive.weight: [0, 0.2]}
+seeds: 1
+"""
+
+
+def test_merge_keys_and_places_for_anchors_are_read_as_in_other_tools(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(ANCHORS)
+    config = load(tmp_path / "m.yaml").baseline.config
+    training = config.training.model_dump()
+    assert (training["epochs"], training["batch_size"], training["precision"]) == (2, 4, "fp64")
+    assert config.loss.encoder_weight == 0.1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[*common, *more]", "3", "line 5: '<<' takes a mapping (<<: *name) or a list of them"),
+        ("[*common, *more]", "*commn", "line 5: found undefined alias 'commn'"),
+        ("{epochs: 1, batch_size: 4}", "{<<: *common}", "line 2: nested deeper than 20 levels, or an alias of itself"),
+        ("epochs: 1,", "epoch: 1,", "line 2: unknown key 'training.epoch'; did you mean 'epochs'?"),
+    ],
+)
+def test_a_mistake_about_a_merge_key_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "m.yaml").write_text(ANCHORS.replace(old, new))
+    with pytest.raises(MatrixError, match=re.escape(message)):
+        load(tmp_path / "m.yaml")
 
 
 def test_a_missing_file_is_named() -> None:
