@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ablations.record import RunRecord
 from runners.checkpoints import OFF, Checkpoints, Interrupted
 from runners.executors import ExecutorError, Exploration, Message, Report, bayes
+from runners.executors.ray_folder import session_folder
 from runners.executors.reachable import require_reachable
 from runners.planner import Inputs, Pack, RunSpec
 from runners.retries import WORKER_DIED, lost
@@ -74,6 +75,7 @@ class RayTune:
         self.shared: dict[str, Any] = {}
         self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial
+        self.rest = contextlib.ExitStack()
         self.points: _Points | None = None
         self.thread: threading.Thread | None = None
 
@@ -98,11 +100,12 @@ class RayTune:
         if self.address:
             require_reachable(self.address)
         cpus = None if self.address else self.limit
+        folder = None if self.address else self.rest.enter_context(session_folder())
         try:
             # "local": a cluster that RAY_ADDRESS or the last `ray start` names is joined only when asked for.
             ray.init(
                 self.address or "local", num_cpus=cpus, include_dashboard=None if self.address else False,
-                log_to_driver=False, logging_level="ERROR",
+                log_to_driver=False, logging_level="ERROR", _temp_dir=folder,
                 # A cluster runs the code that is here, whatever is installed there.
                 runtime_env={"py_modules": list(map(str, (*SHIPPED, *self.inputs.code)))} if self.address else None,
             )  # fmt: skip
@@ -119,6 +122,7 @@ class RayTune:
         if self.thread:
             # Of a study that was interrupted; it must not be in Ray's code when the interpreter ends.
             self.thread.join(THREAD_SECONDS)
+        self.rest.close()
 
     def stop(self) -> None:
         """Propose no more points."""

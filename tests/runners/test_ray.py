@@ -83,6 +83,20 @@ def test_a_path_means_the_same_to_a_trial_as_to_the_driver(tmp_path: Path) -> No
     assert "4/4 runs, 0 failed" in done.stderr
 
 
+def test_a_long_path_of_temporary_files_does_not_keep_ray_from_starting(tmp_path: Path) -> None:
+    long = tmp_path / ("scratch-of-a-job-" * 4)
+    long.mkdir()
+    (tmp_path / "m.yaml").write_text(SMOKE.replace("seeds: 2", "seeds: 1"))
+    command = [sys.executable, "-m", "runners.ablate", "--matrix", str(tmp_path / "m.yaml")]
+    done = subprocess.run(
+        [*command, "--tracking-uri", uri(tmp_path)], cwd=ROOT, env={**os.environ, "TMPDIR": str(long)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{long} is too long a path for Ray's sockets; its session is in /tmp" in done.stderr
+    assert "4/4 runs, 0 failed" in done.stderr
+
+
 def test_trials_of_ray_give_the_results_of_this_process(store: Store, tmp_path: Path) -> None:
     process = start(tmp_path, SMOKE, "--jobs", "2")
     output, errors = process.communicate()
