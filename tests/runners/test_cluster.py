@@ -57,8 +57,8 @@ def test_a_study_survives_the_loss_of_a_node(cluster: Cluster, tmp_path: Path) -
     assert len(before) < 16
     assert set(Counter(run.tags[Tag.RUN_KEY] for run in known.complete()).values()) == {1}
     assert len(known.done()) == 16
-    # What was on the node, and no more, was tried again.
-    assert 1 <= sum(Tag.RETRIED in run.tags for run in known.runs) <= 2
+    # What was on the node, and no more, was tried again; nothing, if its run had just ended.
+    assert sum(Tag.RETRIED in run.tags for run in known.runs) <= 2
     (tmp_path / "quiet").mkdir()
     quiet = start(tmp_path / "quiet", STUDY, "--executor", "inprocess", "--pack", "off")
     quiet.communicate()
