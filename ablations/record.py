@@ -36,7 +36,7 @@ COUNTS = ("true negatives", "false positives", "false negatives", "true positive
 
 # Columns of the tables and of the frames that they are made of; no factor may have one of these as its short name.
 _COLUMNS = (
-    "best better better_high better_low both cell chosen class contrasts decision dev df dialogues difference "
+    "best better better_high better_low both cell chosen class contrasts dataset decision dev df dialogues difference "
     "difference_high difference_low dz dz_high dz_low effect epoch estimate evidence factor gradient high high_both "
     "high_seeds interaction kind level low low_both low_seeds mean meaningful method n name note orders_high "
     "orders_low orders_mean orders_p outcome p p_raw pairs quantity range range_high range_low raw reason run_id "

@@ -12,15 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ablations.power import detectable, power, seeds_needed
+    from analysis.comparisons import contrasts, pairwise, screen, sizes, verdicts
     from analysis.notebook import history, load, predictions, study
-    from analysis.statistics.contrasts import contrasts
     from analysis.statistics.effects import effects
     from analysis.statistics.intervals import means
     from analysis.statistics.marginal_means import advice, marginal_means
-    from analysis.statistics.pairwise import pairwise
-    from analysis.statistics.screen import screen
-    from analysis.statistics.sizes import sizes
-    from analysis.statistics.verdict import verdicts
 
 __all__ = [
     "advice",
@@ -43,21 +39,21 @@ __all__ = [
 
 _HOME = {
     "advice": "analysis.statistics.marginal_means",
-    "contrasts": "analysis.statistics.contrasts",
+    "contrasts": "analysis.comparisons",
     "detectable": "ablations.power",
     "effects": "analysis.statistics.effects",
     "history": "analysis.notebook",
     "load": "analysis.notebook",
     "marginal_means": "analysis.statistics.marginal_means",
     "means": "analysis.statistics.intervals",
-    "pairwise": "analysis.statistics.pairwise",
+    "pairwise": "analysis.comparisons",
     "power": "ablations.power",
     "predictions": "analysis.notebook",
-    "screen": "analysis.statistics.screen",
+    "screen": "analysis.comparisons",
     "seeds_needed": "ablations.power",
-    "sizes": "analysis.statistics.sizes",
+    "sizes": "analysis.comparisons",
     "study": "analysis.notebook",
-    "verdicts": "analysis.statistics.verdict",
+    "verdicts": "analysis.comparisons",
 }
 
 

@@ -57,6 +57,33 @@ def test_frames_go_in_and_come_out(store: Store) -> None:
     assert analysis.means(frame["score"], frame["name"])["n"].tolist() == [2] * 4
 
 
+FRAME = pd.DataFrame({"cell": list("aabb"), "seed": [0, 1, 0, 1], "score": [0.5, 0.6, 0.7, 0.9]})
+
+
+@pytest.mark.parametrize("compare", ["contrasts", "verdicts", "sizes", "screen", "pairwise"])
+@pytest.mark.parametrize(
+    ("frame", "baseline", "message"),
+    [
+        (FRAME.assign(dataset=list("xxxy")), "a", r"several data sets \(x, y\), whose scores do not compare"),
+        (FRAME.assign(seed=0), "a", "2 rows too many: cell 'a' with seed 0 is there twice"),
+        (FRAME.rename(columns={"cell": "name"}), "a", "no column cell; it has name, seed, score"),
+        (FRAME.replace("a", "baseline"), "base_line", "no cell 'base_line'; did you mean 'baseline'"),
+        (FRAME, "zzz", "no cell 'zzz'; the cells are a, b"),
+        (FRAME.assign(seed=range(4)), "a", r"no other cell has one of the baseline's seeds \(0, 1\)"),
+    ],
+)
+def test_a_frame_that_would_give_a_wrong_answer_is_refused(
+    compare: str, frame: pd.DataFrame, baseline: str, message: str
+) -> None:
+    rest = [["score"]] if compare == "screen" else []
+    arguments = [] if compare == "pairwise" else [baseline, *rest]
+    if compare == "pairwise" and ("no cell" in message or "no other" in message):
+        assert len(analysis.pairwise(frame)) == 1
+        return
+    with pytest.raises(ValueError, match=message):
+        getattr(analysis, compare)(frame, *arguments)
+
+
 def test_the_history_is_of_the_cells_that_are_asked_for(store: Store) -> None:
     baseline = store.plan.baseline
     few, every = analysis.history("tiny", store.uri, [baseline]), analysis.history("tiny", store.uri)
