@@ -160,6 +160,13 @@ def test_links_follow_the_address_of_the_ui_and_no_other_scheme(tab: Tab) -> Non
     assert link.get_attribute("href") == "https://host.example/mlflow" + own[own.index("/#/") :]
 
 
+def test_no_table_of_colours_is_cut_off_on_a_wide_screen(tab: Tab) -> None:
+    tab.page.set_viewport_size({"width": 1280, "height": 800})
+    cut = "[...document.querySelectorAll('.scroll:has(> .heat)')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert tab.page.locator(".heat").count() > 3
+    assert tab.page.evaluate(cut) == 0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1200])
 def test_the_page_is_no_wider_than_the_window(tab: Tab, width: int, scheme: Literal["light", "dark"]) -> None:

@@ -1,6 +1,7 @@
 """Tables whose cells are coloured by their numbers, which stand in them."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,9 @@ from ablations.record import Plan
 from analysis.figures import heatmap
 from analysis.page.sortable import anchor
 from analysis.tables import Table, number
+
+# A square with its number, and a character of a label and of a column's head, in rem.
+SQUARE, LABEL, HEAD = 4.5, 0.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Panel:
     rows: Sequence[tuple[str, Sequence[Square | None]]]
 
 
+def _width(panel: Panel) -> float:
+    labels = max((len(label) for label, _ in panel.rows), default=0)
+    words = [max(map(len, re.split("[ _]", column)), default=0) for column in panel.columns]
+    return 1 + LABEL * labels + sum(max(SQUARE, 1 + HEAD * word) for word in words)
+
+
 @dataclass(frozen=True)
 class Heat:
     """Tables on one colour scale: a title, what the axes are, the ends of the scale, a note."""
@@ -44,6 +54,11 @@ class Heat:
     scale: tuple[str, str]
     panels: Sequence[Panel]
     kind: Literal["heat"] = field(default="heat", init=False)
+
+    @property
+    def width(self) -> float:
+        """What the widest table takes, from above, in rem: its labels, a line each, and its columns, a word a line."""
+        return max((_width(panel) for panel in self.panels), default=0.0)
 
 
 def means(plan: Plan, cells: Table) -> Heat | None:
