@@ -29,9 +29,7 @@ report: .venv/installed        ## tables, figures and page of a study: make repo
 	@echo "Open paper/$(STUDY)/report.html"
 
 ui: .venv/installed            ## MLflow UI on the results database
-	@echo "Open http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri sqlite:///mlruns/mlflow.db --artifacts-destination mlruns/artifacts
+	@$(BIN)/python -m runners.ui --port $(PORT)
 
 docs: .venv/installed          ## the documentation as a site that works from files
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
