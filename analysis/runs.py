@@ -187,7 +187,10 @@ class Store:
     def _study_run(self, study: str) -> StoredRun:
         runs = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == Kind.STUDY]
         if not runs:
-            raise StudyError(f"the experiment '{study}' has no plan: it was not made by runners.ablate")
+            raise StudyError(
+                f"the experiment '{study}' has no plan: its run 'study {study}' was deleted, or it was not made by "
+                f"runners.ablate. Restore that run in the UI, or run the matrix again, which repeats no finished run"
+            )
         return runs[0]
 
     def _planned(self, study: str, run: StoredRun, file: str, kind: Kind) -> StudyRuns:

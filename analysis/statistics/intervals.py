@@ -17,9 +17,10 @@ def means(score: pd.Series, cell: pd.Series, confidence: float = 0.95) -> pd.Dat
 
     Returns:
         By cell, in order of appearance: ``n`` (values), ``mean``, ``sd``, ``low``, ``high``; NaN where n is too
-        small.
+        small. Values that agree, as of a class that no run ever predicts, tell nothing of the spread: no interval, in
+        place of one of length 0.
     """
     table = score.groupby(cell, sort=False).agg(n="count", mean="mean", sd="std")
     quantile = stats.t.ppf((1 + confidence) / 2, (table["n"] - 1).where(table["n"] > 1))
-    half = quantile * table["sd"] / table["n"] ** 0.5
+    half = quantile * table["sd"].where(table["sd"] > 1e-12 * table["mean"].abs()) / table["n"] ** 0.5
     return pd.DataFrame(table).assign(low=table["mean"] - half, high=table["mean"] + half)

@@ -45,3 +45,9 @@ def factorial(seeds: int = 4, noise: float = 1.0, **effect: float) -> pd.DataFra
         score = effect.get("a", 0) * a + effect.get("ab", 0) * (a == 2 and b == 1) + seed + noise * rng.normal()
         rows.append({"a level": f"l{a}", "b": f"l{b}", "c": f"l{c}", "seed": seed, "score": score})
     return pd.DataFrame(rows)
+
+
+def test_values_that_agree_have_no_interval() -> None:
+    table = means(pd.Series([0.0, 0.0, 0.3, 0.3, 0.3, 0.1, 0.2]), pd.Series(list("aabbbcc")))
+    assert table["low"].isna().tolist() == table["high"].isna().tolist() == [True, True, False]
+    assert table["mean"].tolist() == pytest.approx([0.0, 0.3, 0.15])

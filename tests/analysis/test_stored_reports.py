@@ -20,7 +20,10 @@ EXPLAINED: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             "p": "single-step, so that p and the joint interval agree; before, p stepped down",
             "more": "gone: five seeds do not tell how many more would decide",
         },
-        "classes": {"p": "single-step, as in cells"},
+        "classes": {
+            "p": "single-step, as in cells",
+            **dict.fromkeys(["low", "high"], "no interval where all seeds agree; before, one of length 0"),
+        },
         "effects": {
             **dict.fromkeys(["df", "F", "omega2", "omega2_low", "omega2_high", "type"], "gone: of the pooled residual"),
             **dict.fromkeys(["kind", "contrasts", "seeds", "t", "note"], "new: of the largest moderated |t|"),
