@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from model.configuration import Direction
+
+
+TOTAL = "total"  # what the sum of the terms is called in the metrics
 
 
 class TaskError(InputError):
@@ -160,7 +164,10 @@ def task_class(task: str) -> type[TaskConfig]:
     """
     kind = imported(task)
     weights: dict[str, Any] = {name: (NonNegativeFloat, float(weight)) for name, weight in kind.terms.items()}
-    weight = create_model("Weights", __base__=Config, **weights)
+    with warnings.catch_warnings():
+        # A term may be called json or copy, as old methods of pydantic's are, which nothing here calls.
+        warnings.filterwarnings("ignore", message=".*shadows an attribute in parent")
+        weight = create_model("Weights", __base__=Config, **weights)
     loss = create_model("TaskLosses", __base__=TaskLosses, weight=(weight, weight()))
     select: Any = Literal[*kind.metrics]
     first = next(iter(kind.metrics))
@@ -204,6 +211,9 @@ def imported(task: str) -> type[Task]:
     terms = _declared(task, found, "terms", "a weight of 0 or more", _is_weight)
     _declared(task, found, "metrics", "'max' or 'min'", lambda value: value in ("max", "min"))
     bad = [key for key in (*terms, *found.metrics) if not key.replace("_", "").isalnum()]
+    taken = [key for key in terms if key == TOTAL or (key.startswith("model_") and hasattr(Config, key))]
+    if taken:
+        raise TaskError(f"task: a term of {task} cannot be called {' or '.join(taken)}; that name is in use")
     if not terms or not found.metrics or bad:
         said = f", but has {', '.join(bad)}" if bad else ""
         raise TaskError(f"task: {task} needs 'terms' and 'metrics' by names of letters, digits and _{said}")
