@@ -118,7 +118,9 @@ class Claims:
         won: dict[str, int] = {}
         with store.refusals(self.uri):
             board = self._read()
-            while free := {key: board.claims.get(key, (0, ""))[0] + 1 for key in keys if self._free(board, key)}:
+            # All drivers write in one order: transactions that lock the same rows in opposite orders are deadlocked.
+            order = sorted(keys)
+            while free := {key: board.claims.get(key, (0, ""))[0] + 1 for key in order if self._free(board, key)}:
                 got = self._claim(free)
                 won |= got
                 if len(got) == len(free):

@@ -6,7 +6,7 @@ same time, the database refuses one of them, and MLflow passes the refusal on: a
 after the transaction was rolled back, directly and through a server. The second attempt finds the other's row.
 """
 
-import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -46,8 +46,9 @@ def repeated(write: Callable[P, T]) -> Callable[P, T]:
             except MlflowException as error:
                 if error.error_code not in CONFLICTS:
                     raise
-            # Drivers that conflicted must not all come again at the same moment: each waits for its own time.
-            time.sleep(PAUSE * 2**attempt * (0.5 + os.getpid() % 17 / 16))
+            # Drivers that conflicted must not all come again at the same moment: each waits for its own time. The id of
+            # the main thread is that of its process.
+            time.sleep(PAUSE * 2**attempt * (0.5 + threading.get_native_id() % 17 / 16))
         return write(*args, **kwargs)
 
     return attempts
