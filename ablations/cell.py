@@ -116,5 +116,6 @@ def plain(value: object, digits: int | None = None) -> str:
     """A number without noise (``0.05``), in these or in the fewest digits that tell it, six at least; else as it is."""
     if not isinstance(value, float):
         return str(value)
-    texts = (f"{value:.{count}g}" for count in range(digits or 6, 18))
-    return next(text for text in texts if digits or float(text) == value)
+    if digits:
+        return f"{value:.{digits}g}"
+    return next(text for count in range(6, 18) if float(text := f"{value:.{count}g}") == value)

@@ -99,7 +99,7 @@ def place(trace: TracebackType | None) -> str:
     return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
-def described(error: BaseException) -> str:
-    """An error, and the last frames of its traceback."""
+def described(error: BaseException, advice: str = "") -> str:
+    """An error with an advice, and the last frames of its traceback."""
     where = "".join(traceback.format_tb(error.__traceback__)[-SHOWN:]).rstrip()
-    return f"{type(error).__name__}: {error}\n{where}"
+    return f"{type(error).__name__}: {error}{advice}\n{where}"

@@ -51,21 +51,21 @@ def rehearse(study: Study, plan: Plan) -> list[str]:
         tried.setdefault(cell.config.model.model_dump_json(), (cell.config, digests.get(cell.cell_id, "")))
     notes: dict[str, None] = {}
     for number, (config, digest) in enumerate(tried.values()):
-        what = f"task: {config.task}"
+        data, what = config.source.load(), f"task: {config.task}"
         try:
             with guarded(what):
-                notes |= dict.fromkeys(_rehearsed(config, digest, thorough=number == 0))
-        except (DataError, UserCodeError) as error:
-            raise DataError(str(error) if str(error).startswith("task:") else f"{what}: {error}") from error
+                notes |= dict.fromkeys(_rehearsed(config, data, digest, thorough=number == 0))
+        except UserCodeError as error:
+            raise DataError(str(error)) from error
+        except DataError as error:
+            raise DataError(f"{what}: {error}") from error
         except Exception as error:  # whatever the user's code raises
-            said = described(error)
-            advice = PACKABLE if "vmap" in str(error) or "functorch" in said else ""
-            raise DataError(f"{what} raises {said.replace(chr(10), advice + chr(10), 1)}") from error
+            advice = PACKABLE if "vmap" in str(error) or "functorch" in described(error) else ""
+            raise DataError(f"{what} raises {described(error, advice)}") from error
     return list(notes)
 
 
-def _rehearsed(config: Configuration, digest: str, thorough: bool) -> Iterator[str]:
-    data: Data = config.source.load()
+def _rehearsed(config: Configuration, data: Data, digest: str, thorough: bool) -> Iterator[str]:
     if digest and data.digest != digest:
         raise DataError(
             f"load gives other data each time, so no run can be repeated: digests {digest} and {data.digest}; "

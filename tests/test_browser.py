@@ -213,11 +213,9 @@ def ui(store: Store) -> Iterator[str]:
         taken.bind((LOOPBACK, 0))
         port = taken.getsockname()[1]
     folder = Path(store.uri.removeprefix("sqlite:///")).parent
-    command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store.uri, "--artifacts-destination", str(folder / "artifacts")]
-    quiet = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "runners.ui", "--port", str(port), "--tracking-uri", store.uri]
     with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(command, env=quiet, stdout=log, stderr=log, cwd=folder)
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
         try:
             _wait(f"http://{LOOPBACK}:{port}/health", server)
             yield f"http://{LOOPBACK}:{port}"
