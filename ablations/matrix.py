@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveFloat, Tag, model_validator
+from pydantic import Discriminator, Field, FiniteFloat, NonNegativeInt, PositiveFloat, Tag, model_validator
 
 from ablations.designs import Designs, Grid, Searched
 from ablations.record import STUDY_NAME, Metric, Stopping
@@ -43,10 +43,14 @@ class MetricConfig(Config):
     sesoi: Annotated[
         PositiveFloat | None, Field(description="smallest difference that matters, in units of the metric")
     ] = None
+    floor: Annotated[
+        FiniteFloat | None,
+        Field(description="worst score that a run may have, such as chance level: what diverged runs count as"),
+    ] = None
 
     def metric(self) -> Metric:
         """As the plan keeps it."""
-        return Metric(self.name, self.direction, self.sesoi)
+        return Metric(self.name, self.direction, self.sesoi, self.floor)
 
 
 class Range(Config):

@@ -36,12 +36,13 @@ COUNTS = ("true negatives", "false positives", "false negatives", "true positive
 
 # Columns of the tables and of the frames that they are made of; no factor may have one of these as its short name.
 _COLUMNS = (
-    "best better better_high better_low both cell chosen class contrasts dataset decision dev df dialogues difference "
-    "difference_high difference_low dz dz_high dz_low effect epoch estimate evidence factor gradient high high_both "
-    "high_seeds interaction kind level low low_both low_seeds mean meaningful method n name note orders_high "
-    "orders_low orders_mean orders_p outcome p p_raw pairs quantity range range_high range_low raw reason run_id "
-    "run_key score sd seconds seed seeds setting share step step_high step_low step_mean step_p t term test "
-    "test_dialogues total training value verdict weight weighted winner"
+    "best better better_high better_low both cell chosen class collapsed collapsed_mean contrasts dataset decision "
+    "dev df dialogues difference difference_floor difference_high difference_low diverged dz dz_high dz_low effect "
+    "epoch estimate evidence factor gradient high high_both high_floor high_seeds interaction kind level low low_both "
+    "low_floor low_seeds lower mean meaningful method n name note orders_high orders_low orders_mean orders_p outcome "
+    "p p_floor p_raw pairs quantity range range_high range_low rate rate_high rate_low raw reason rest rest_high "
+    "rest_low run_id run_key runs score sd seconds seed seeds setting share step step_high step_low step_mean step_p "
+    "t term test test_dialogues total training value verdict verdict_floor weight weighted winner"
 )
 RESERVED = frozenset(_COLUMNS.split())
 
@@ -108,11 +109,19 @@ class SchemaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is compared: its ``name`` in the store, which ``direction`` is better, the smallest effect of interest."""
+    """What is compared.
+
+    Attributes:
+        name: in the store.
+        direction: which end is better.
+        sesoi: smallest effect size of interest.
+        floor: the worst score that a run may have.
+    """
 
     name: str
     direction: Literal["max", "min"]
     sesoi: float | None = None
+    floor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +213,11 @@ class Plan:
         return json.dumps(self._fields(), indent=1)
 
     def _fields(self) -> dict[str, Any]:
-        """All but a rule that there is not, so that the digest of a study with fixed seeds stays what it was."""
-        own = _fields_of(self) | {"metric": asdict(self.metric), "cells": [_fields_of(cell) for cell in self.cells]}
+        """All but a rule or a floor that there is not, so that the digest of a study without stays what it was."""
+        metric = asdict(self.metric)
+        if self.metric.floor is None:
+            del metric["floor"]
+        own = _fields_of(self) | {"metric": metric, "cells": [_fields_of(cell) for cell in self.cells]}
         rule = own.pop("stopping")
         return own | ({"stopping": asdict(rule)} if rule else {})
 

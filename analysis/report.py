@@ -43,6 +43,7 @@ def main(
     Exit code 2: no such study or store, or its cells are not comparable.
     """
     one_thread()
+    from analysis.page.summary import failures
     from analysis.runs import Store, StudyError
     from analysis.tables import holes_sentence
 
@@ -55,11 +56,18 @@ def main(
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
-    warning = holes_sentence(runs).strip()
-    if warning:
+    for warning in filter(None, [holes_sentence(runs).strip(), *failures(_failures(runs))]):
         typer.echo(f"warning: {warning}", err=True)
     for path in written:
         typer.echo(str(path))
+
+
+def _failures(runs: "StudyRuns") -> "dict[str, Table]":
+    """The tables of seeds whose training failed, by name."""
+    from analysis.collapse import collapse_table
+    from analysis.sensitivity import diverged_table
+
+    return {table.name: table for table in [*diverged_table(runs), *collapse_table(runs)]}
 
 
 def one_thread() -> None:
@@ -140,6 +148,7 @@ def _tables(
 
     effects, variance = effects_table(runs), variance_table(store, runs)
     yield cells_table(runs)
+    yield from _failures(runs).values()
     yield effects
     if runs.classified:
         yield classes_table(runs)

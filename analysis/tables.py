@@ -9,6 +9,7 @@ import pandas as pd
 from ablations.record import Outcome, Plan
 from ablations.words import marked, reference
 from analysis import latex
+from analysis.floor import filled, floor
 from analysis.planned_runs import NOT_NEEDED
 from analysis.runs import StudyRuns
 from analysis.statistics import anytime
@@ -17,7 +18,7 @@ from analysis.statistics.notation import bounds
 from analysis.statistics.verdict import verdicts
 
 ALPHA = 0.05
-DASH, DAGGER = "–", "†"
+DASH, DAGGER, DOUBLE_DAGGER = "–", "†", "‡"
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,22 @@ def cells_table(study: StudyRuns) -> Table:
     baseline = study.plan.baseline
     first = frame.groupby("cell", sort=False).first()
     numbers = first[["name", *study.plan.factors.values()]].join(means(frame["score"], frame["cell"]))
-    numbers = numbers.join(_compared(study, frame).rename(columns={"low": "difference_low", "high": "difference_high"}))
-    planned = None if study.plan.stopping else len(study.plan.seeds)
-    return Table("cells", numbers, _readable_cells(numbers, baseline, planned), _cells_caption(study))
+    found = compared(study, study.score)
+    numbers = numbers.join(found.rename(columns={"low": "difference_low", "high": "difference_high"}))
+    planned, worst = None if study.plan.stopping else len(study.plan.seeds), filled(study)
+    unsure = found["verdict"] != (found if worst is None else compared(study, worst))["verdict"]
+    readable = _readable_cells(numbers, baseline, planned, unsure[unsure].index)
+    return Table("cells", numbers, readable, _cells_caption(study) + _unsure_sentence(study, unsure))
 
 
-def _compared(study: StudyRuns, frame: pd.DataFrame) -> pd.DataFrame:
-    """By cell: ``difference``, ``low``, ``high``, ``p`` and ``verdict``."""
-    plan = study.plan
+def compared(study: StudyRuns, score: pd.Series) -> pd.DataFrame:
+    """Each cell against the baseline, by cell: ``difference``, ``low``, ``high``, ``p`` and ``verdict``.
+
+    Args:
+        study: the runs.
+        score: of each of them.
+    """
+    plan, frame = study.plan, study.frame.assign(score=score)
     if plan.stopping is None:
         found = verdicts(frame, plan.baseline, plan.metric.direction, plan.metric.sesoi)
         return found.drop(columns=["tost_low", "tost_high"])
@@ -62,7 +71,7 @@ def _compared(study: StudyRuns, frame: pd.DataFrame) -> pd.DataFrame:
     return found.assign(verdict=found.index.map(decision))
 
 
-def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -> pd.DataFrame:
+def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None, unsure: "pd.Index[str]") -> pd.DataFrame:
     rows = []
     for cell, row in numbers.iterrows():
         is_baseline, whole = cell == baseline, planned in (row["n"], None)
@@ -77,7 +86,7 @@ def _readable_cells(numbers: pd.DataFrame, baseline: str, planned: int | None) -
                 if is_baseline
                 else interval(row["difference_low"], row["difference_high"], "+z.3f"),
                 "p (adjusted)": DASH if is_baseline else p_value(row["p"]),
-                "verdict": DASH if is_baseline else row["verdict"],
+                "verdict": DASH if is_baseline else row["verdict"] + (DOUBLE_DAGGER if cell in unsure else ""),
             }
         )
     return pd.DataFrame(rows)
@@ -115,6 +124,12 @@ def _verdicts_sentence(study: StudyRuns) -> str:
     inside = "the joint 90 % interval" if fixed else "the interval"
     equivalent = f"equivalent: {inside} is within the smallest effect of interest, ±{sesoi:g}; " if sesoi else ""
     return f" Verdicts: {equivalent}better, worse: p < {ALPHA:g}; else undecided."
+
+
+def _unsure_sentence(study: StudyRuns, unsure: pd.Series) -> str:
+    if not unsure.any():
+        return ""
+    return f" {DOUBLE_DAGGER}: another verdict if diverged runs count as {floor(study.plan.metric):g} (table diverged)."
 
 
 def holes_sentence(study: StudyRuns) -> str:

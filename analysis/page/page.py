@@ -21,6 +21,8 @@ NAME = "report.html"
 HERE = Path(__file__).parent
 TITLES = {
     "cells": "Cells",
+    "diverged": "If diverged runs count as the worst",
+    "collapse": "Cells whose training fails with some seeds",
     "effects": "Effects of the factors",
     "path": "From the baseline to the other end, setting by setting",
     "margins": "Levels of the factors",
@@ -125,7 +127,7 @@ def sections(report: Report, address: str) -> list[Section]:
     return [
         Section("against-the-baseline", "Against the baseline", [
             heat.means(plan, tables["cells"]), intervals.differences(plan, tables["cells"]), shown["cells"],
-            _looks(runs), shown.get("decisions"), shown.get("sizes"),
+            shown.get("diverged"), shown.get("collapse"), _looks(runs), shown.get("decisions"), shown.get("sizes"),
         ]),
         Section("factors", "Which factor matters", [
             factors, shown["effects"], shown.get("margins"), shown.get("path"), _pairs(runs, tables),

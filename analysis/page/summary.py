@@ -34,6 +34,7 @@ def summary(runs: StudyRuns, tables: Mapping[str, Table]) -> list[str]:
     if len(plan.cells) > 1:
         sentences += [_counts(cells), _best(runs, cells), _fresh(tables["choice"])]
         sentences += [_factor(tables["effects"], plan.factors), _sesoi(plan.metric.sesoi)]
+    sentences += failures(tables)
     return [sentence for sentence in [*sentences, holes_sentence(runs).strip()] if sentence]
 
 
@@ -127,6 +128,24 @@ def _sesoi(sesoi: float | None) -> str:
 def _estimate(row: pd.Series, column: str, spec: str = ".3f", prefix: str = "") -> str:
     ends = interval(row[f"{prefix}low"], row[f"{prefix}high"], spec)
     return f"{number(row[column], spec)} {ends}" if pd.notna(row[f"{prefix}low"]) else number(row[column], spec)
+
+
+def failures(tables: Mapping[str, Table]) -> list[str]:
+    """What is to be known of seeds whose training failed, before any difference is believed."""
+    found = []
+    if "collapse" in tables:
+        numbers = tables["collapse"].numbers
+        for _, row in numbers[numbers["collapsed"] > 0].iterrows():
+            found.append(
+                f"The seeds of {row['name']} fall into two groups: {row['collapsed']} of {row['runs']} collapsed "
+                f"(mean {number(row['collapsed_mean'])}), the mean of the rest is {number(row['rest'])}."
+            )
+    if "diverged" in tables:
+        numbers = tables["diverged"].numbers
+        n = int((numbers["verdict"] != numbers["verdict_floor"]).sum())
+        changed = "no verdict" if n == 0 else _many(n, "verdict")
+        found.append(f"If diverged runs count as the worst possible ones, {changed} would be another.")
+    return found
 
 
 def _many(n: int, what: str) -> str:

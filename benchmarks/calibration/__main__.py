@@ -1,7 +1,7 @@
 """Prints the tables of the calibration; writes docs/images/calibration.png.
 
 python -m benchmarks.calibration          # all of them, about 20 minutes on one core
-python -m benchmarks.calibration factors  # or some: cells, factors, choice, variance, sizes, more
+python -m benchmarks.calibration factors  # or some: cells, factors, groups, choice, variance, sizes, more
 """
 
 import sys
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.calibration import cells, factors, sources
+from benchmarks.calibration import cells, factors, groups, sources
 
-CELLS, FACTORS, POWER, INTERVALS, STUDIES = 20_000, 50_000, 20_000, 4_000, 1_000
+CELLS, FACTORS, POWER, GROUPS, INTERVALS, STUDIES = 20_000, 50_000, 20_000, 20_000, 4_000, 1_000
 FIGURE = Path("docs/images/calibration.png")
 
 
@@ -31,9 +31,16 @@ def _factors() -> None:
     _print("One level or one cell that is off, in the grid of the study of the loss", factors.power(POWER), POWER)
 
 
+def _groups() -> None:
+    _print("A warning of two groups where no seed collapsed", groups.without_cause(GROUPS), GROUPS)
+    _print("No warning of a cell of which some seeds collapsed", groups.missed(GROUPS), GROUPS)
+    _print("Variants called better that are not, where seeds fail", groups.claims(INTERVALS), INTERVALS)
+
+
 TABLES: Mapping[str, Callable[[], None]] = {
     "cells": _cells,
     "factors": _factors,
+    "groups": _groups,
     "choice": lambda: _print("The cell chosen on dev", sources.choice(INTERVALS), INTERVALS),
     "variance": lambda: _print("Seeds and test dialogues", sources.variance(INTERVALS), INTERVALS),
     "sizes": lambda: _print("Effect sizes: coverage of 95 %", sources.effect_sizes(INTERVALS), INTERVALS),

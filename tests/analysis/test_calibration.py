@@ -8,7 +8,7 @@ import pytest
 from analysis.statistics.contrasts import contrasts, score_grid
 from analysis.statistics.effects import effects
 from analysis.statistics.max_moderated import ModeratedMaxT
-from benchmarks.calibration import factors, sources
+from benchmarks.calibration import factors, groups, sources
 from benchmarks.calibration.cells import SPREADS, Critical, Setting, calibrate, default, draw, table
 from tests.analysis.test_statistics import frame
 
@@ -97,3 +97,19 @@ def test_intervals_of_the_choice_the_sources_and_the_sizes_cover() -> None:
     assert sources.effect_sizes(300)[["difference", "standardised", "P(better)"]].to_numpy(float).min() > 0.91
     assert sources.variance(300)["seeds: coverage"].to_numpy(float).min() > 0.91
     assert sources.choice(200)["coverage of 95 %"].to_numpy(float).min() > 0.88
+
+
+def test_two_groups_are_warned_of_rarely_without_cause_and_nearly_always_where_they_are_far_apart() -> None:
+    """1,000 replicates: three standard errors around what the documentation states."""
+    false = groups.without_cause(1000).set_index("noise")
+    assert (false.loc["normal"] < 0.04).all()
+    assert (false.drop(index="t with 3 degrees of freedom") < 0.085 + 0.027).all(axis=None)
+    missed = groups.missed(1000)
+    assert (missed.loc[missed["gap"] == 20, "32 cells"] < 0.02).all()
+    assert (missed.loc[(missed["gap"] == 10) & (missed["seeds"] == 10), "32 cells"] < 0.12).all()
+
+
+def test_where_noisy_seeds_diverge_the_worst_takes_back_what_is_claimed_of_the_rest() -> None:
+    found = groups.claims(300).set_index(["seeds that fail", "seeds"])
+    assert found["better, also with the worst"].to_dict()["diverging", 10] < 0.03 + 0.03
+    assert found["better, nothing warned of"].to_dict()["collapsing", 10] < 0.02
