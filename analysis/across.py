@@ -24,6 +24,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     studies: Annotated[str, typer.Option(help="Names of the studies, with commas.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("paper/across"),
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="FACTORS", help="Factors whose levels are the data sets. [default: all that change the data]"
+        ),
+    ] = "",
     tracking_uri: Annotated[
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")
     ] = DEFAULT_URI,
@@ -35,11 +41,11 @@ def main(
 
     try:
         store = Store(tracking_uri)
-        names = list(dict.fromkeys(name for part in studies.split(",") if (name := part.strip())))
+        names = _names(studies)
         if not names:
             raise StudyError(f"--studies names none; the studies there are: {', '.join(sorted(store.studies))}")
         runs = [store.load(name) for name in names]
-        compared = blocks(runs)
+        compared = blocks(runs, _names(data))
         require_folder(out)
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
@@ -51,6 +57,10 @@ def main(
         typer.echo(f"warning: {warning}", err=True)
     for path in write(runs, compared, out, warnings):
         typer.echo(str(path))
+
+
+def _names(text: str) -> list[str]:
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
 def write(runs: "Sequence[StudyRuns]", compared: "Blocks", folder: Path, warnings: "Sequence[str]" = ()) -> list[Path]:

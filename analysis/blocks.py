@@ -7,10 +7,9 @@ import pandas as pd
 
 from ablations.record import Metric
 from ablations.words import BASELINE_NAME
+from analysis.data_factors import SAME_DATA, data_factors
 from analysis.runs import StudyError, StudyRuns
 from analysis.statistics.intervals import means
-
-SAME_DATA = "data.features"  # other columns of the same utterances
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,12 @@ class Blocks:
         return wide.reindex(self.numbers["dataset"].unique(), columns=self.numbers["name"].unique())
 
 
-def blocks(studies: Sequence[StudyRuns]) -> Blocks:
+def blocks(studies: Sequence[StudyRuns], data: Sequence[str] = ()) -> Blocks:
     """Put the data sets side by side. Cells are matched by name, or by the levels of the factors that are not data.
+
+    Args:
+        studies: what is put side by side.
+        data: factors whose levels are the data sets, by path or short name; none for all with which the data change.
 
     Raises:
         StudyError: there are not two data sets, two cells, one metric and one baseline in common; the message lists
@@ -44,7 +47,7 @@ def blocks(studies: Sequence[StudyRuns]) -> Blocks:
     """
     metric = _one_metric(studies)
     _require_one_baseline(studies)
-    parts = pd.concat([_of_study(study, several=len(studies) > 1) for study in studies], ignore_index=True)
+    parts = pd.concat([_of_study(study, data, several=len(studies) > 1) for study in studies], ignore_index=True)
     _require_data_sets(parts, studies)
     rows = [
         means(here["score"], here["name"]).rename_axis("name").reset_index().assign(dataset=dataset)
@@ -87,10 +90,10 @@ def _require_one_baseline(studies: Sequence[StudyRuns]) -> None:
             )
 
 
-def _of_study(study: StudyRuns, *, several: bool) -> pd.DataFrame:
+def _of_study(study: StudyRuns, data: Sequence[str], *, several: bool) -> pd.DataFrame:
     """A row for each run: ``dataset``, ``name`` of the cell without its data, ``digest`` of the data, ``score``."""
     factors = study.plan.factors
-    of_data = [path for path in factors if (path == "data" or path.startswith("data.")) and path != SAME_DATA]
+    of_data = [_factor(study, name) for name in data] or data_factors(study.plan)
     rows = {}
     for cell in study.plan.cells:
         levels = [f"{factors[path]}={cell.levels[path]}" for path in of_data]
@@ -105,13 +108,21 @@ def _of_study(study: StudyRuns, *, several: bool) -> pd.DataFrame:
     return pd.DataFrame({"cell": study.frame["cell"], "score": study.score}).join(known, on="cell")
 
 
+def _factor(study: StudyRuns, name: str) -> str:
+    found = [path for path, short in study.plan.factors.items() if name in (path, short)]
+    if not found:
+        known = ", ".join(study.plan.factors) or "none"
+        raise StudyError(f"the study '{study.plan.study}' has no factor '{name}'; its factors: {known}")
+    return found[0]
+
+
 def _require_data_sets(parts: pd.DataFrame, studies: Sequence[StudyRuns]) -> None:
     names = list(parts["dataset"].unique())
     if len(names) < 2:
         factors = ", ".join(studies[0].plan.factors) or "none"
         raise StudyError(
-            f"one data set only: '{names[0]}'; name several studies with --studies A,B,C, or one with a factor under "
-            f"data other than {SAME_DATA} (its factors: {factors})"
+            f"one data set only: '{names[0]}'; name several studies with --studies A,B,C, or one with a factor that "
+            f"chooses the data, other than {SAME_DATA} (its factors: {factors})"
         )
     sets = parts.groupby("digest", sort=False)["dataset"].unique()
     twice = next((found for found in sets if len(found) > 1), None)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ablations.record import Plan, PlannedCell
+from analysis.data_factors import explained
 from analysis.runs import StudyError
 
 # A comparison that differs in one of these by accident is unfair: more training, another choice of the epoch, or
@@ -60,7 +61,8 @@ def mixtures(plan: Plan, search: Plan | None = None) -> list[Mixture]:
         for cell in (first, *others):
             values.setdefault(_value(cell, path, first), []).append(cell.name)
         if len(values) > 1:
-            found.append(Mixture(name, values, any(_touch(path, factor) for factor in factors)))
+            declared = any(_touch(path, factor) for factor in factors) or (name == "data" and explained(plan))
+            found.append(Mixture(name, values, declared))
     return found
 
 

@@ -81,8 +81,9 @@ def moderated_t(between: Array, within: Array, n: NDArray[np.int_]) -> Array:
 def adjusted(t: Array, n: NDArray[np.int_]) -> Array:
     """(..., C) p-values of the t of best splits, for all ways to split n seeds and all cells."""
     prior = PRIOR if len(n) > 1 else 0
-    tail = np.asarray(2 * stats.t.sf(t, n - 2 + prior))
-    return np.minimum(1.0, len(n) * (2.0 ** (n - 1) - 1) * tail)
+    tail: Array = np.asarray(2 * stats.t.sf(t, n - 2 + prior))
+    p: Array = np.minimum(1.0, len(n) * (2.0 ** (n - 1) - 1) * tail)
+    return p
 
 
 @cache

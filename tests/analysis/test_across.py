@@ -16,8 +16,11 @@ from typer.testing import CliRunner, Result
 from ablations.record import Metric
 from analysis.across import app
 from analysis.blocks import blocks
+from analysis.data_factors import data_factors, explained
 from analysis.figures import critical_difference as figure
 from analysis.figures.style import save, style
+from analysis.report import app as write_report
+from analysis.runs import Store as Reader
 from analysis.runs import StudyError, StudyRuns
 from analysis.side_by_side import pairs_table, side_by_side_table
 from analysis.statistics.ranks import critical_difference, friedman, nemenyi, ranks
@@ -246,3 +249,50 @@ def test_the_command_refuses_what_it_cannot_compare(several: Store, studies: str
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+TASK = """
+study: lines
+task: tests.model.tasks:Regression
+base: {training: {epochs: 1}}
+factors:
+  model.examples: [30, 40, 50]
+  model.hidden: [4, 8]
+seeds: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return run(tmp_path_factory.mktemp("lines"), TASK)
+
+
+def test_a_setting_of_a_users_task_that_chooses_the_data_makes_the_data_sets(lines: Store, tmp_path: Path) -> None:
+    result = across(lines, "lines", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out" / "across.csv")
+    assert table["cell"].sort_values().to_list() == ["hidden=4", "hidden=8"]
+    assert {f"examples={n}: rank" for n in (30, 40, 50)} <= set(table)
+    report = ["--study", "lines", "--out", str(tmp_path / "report"), "--tracking-uri", lines.uri]
+    assert CliRunner().invoke(write_report, report).exit_code == 0
+
+
+def test_the_factors_that_are_data_sets_can_be_named(lines: Store, tmp_path: Path) -> None:
+    runs = Reader(lines.uri).load("lines")
+    assert data_factors(runs.plan) == ["model.examples"]
+    assert list(blocks([runs], ["examples"]).means) == list(blocks([runs], ["model.examples"]).means)
+    with pytest.raises(StudyError, match=r"has no factor 'exampels'; its factors: model.examples, model.hidden"):
+        blocks([runs], ["exampels"])
+    wrong = CliRunner().invoke(
+        app, ["--studies", "lines", "--data", "set", "--out", str(tmp_path), "--tracking-uri", lines.uri]
+    )
+    assert (wrong.exit_code, "has no factor 'set'" in wrong.stderr) == (2, True)
+
+
+def test_where_several_factors_change_at_once_those_that_tell_the_data_choose_them() -> None:
+    plan = grid_plan()
+    tied = [cell for cell in plan.cells if 10 * int(cell.levels["p.a"]) == int(cell.levels["p.b"])]
+    cells = tuple(replace(cell, data_digest=cell.levels["p.a"]) for cell in tied)
+    assert data_factors(replace(plan, cells=cells, baseline=cells[0].cell_id)) == ["p.a", "p.b"]
+    assert data_factors(plan) == []
+    assert not explained(plan)
