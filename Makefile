@@ -69,6 +69,7 @@ clean:                         ## all that can be made again, except the results
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Installing torch, Ray, MLflow and what they need into .venv, about two minutes the first time:"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@

@@ -6,6 +6,7 @@ from pathlib import Path as File
 from typing import Any
 
 from ablations import yaml_lines
+from ablations.encoding import EncodingError, read_text
 from ablations.problems import MatrixError
 from ablations.settings import merged
 from ablations.yaml_lines import Path
@@ -47,9 +48,9 @@ def read(file: File, within: tuple[File, ...] = ()) -> Source:
         MatrixError: a file cannot be read, is no YAML, or includes itself.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         document = yaml_lines.parse(text)
-    except (yaml_lines.YamlError, UnicodeDecodeError, OSError) as error:
+    except (yaml_lines.YamlError, EncodingError, OSError) as error:
         raise MatrixError("\n".join(f"{file}: {line}" for line in str(error).split("\n"))) from error
     places = {path: f"{file}: line {line}" for path, line in document.lines.items()}
     own = Source(file, _without_anchors(document.value), text, places)

@@ -7,6 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from ablations.hints import hint
 from model.base import InputError
 
 Path = tuple[str | int, ...]
@@ -45,7 +46,7 @@ def message_of(error: ErrorDetails, path: Path, model: type[BaseModel], value: o
     if error["type"] == "too_short":
         return f"{name}: at least {context['min_length']} level or value is needed, got {error['input']!r}"
     got = "" if error["type"] == "value_error" else f", got {error['input']!r:.80}"
-    return f"{name}: {_lower(error['msg'])}{got}".removeprefix(": ")
+    return f"{name}: {_lower(error['msg'])}{got}{hint(error['type'], error['input'])}".removeprefix(": ")
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

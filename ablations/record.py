@@ -190,11 +190,7 @@ class Plan:
 
     def size(self) -> str:
         """How many cells, seeds and runs, in words."""
-        cells, most = len(self.cells), len(self.seeds)
-        if self.stopping is None:
-            return f"{cells} cells x {most} seeds = {cells * most} runs"
-        least = self.stopping.least
-        return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
+        return size(len(self.cells), len(self.seeds), self.stopping)
 
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
@@ -285,6 +281,14 @@ class RunRecord:
         """The line of the error that names it, the last that is not indented; empty unless failed."""
         lines = [line for line in (self.error or "").splitlines() if line.strip() and not line[0].isspace()]
         return lines[-1] if lines else (self.error or "").strip()
+
+
+def size(cells: int, most: int, stopping: Stopping | None) -> str:
+    """How many cells, seeds and runs a study has, in words; ``most`` are the seeds that a cell may have."""
+    if stopping is None:
+        return f"{cells} cells x {most} seeds = {cells * most} runs"
+    least = stopping.least
+    return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
 
 def _fields_of(one: Any) -> dict[str, Any]:

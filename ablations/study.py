@@ -17,7 +17,7 @@ from ablations.designs.space import Axis, Change, Draft, Space
 from ablations.matrix import MOST_CELLS, MOST_RUNS, Matrix, Range
 from ablations.overrides import OPTION, override
 from ablations.problems import MatrixError, message_of, nearest, path_of
-from ablations.record import RESERVED
+from ablations.record import RESERVED, size
 from ablations.resolution import Cells, Made, Resolver, equal_levels, has_level, unite
 from ablations.search import Search, ends
 from ablations.settings import Settings
@@ -44,6 +44,12 @@ class Study:
     text: str
     search: Search | None = None
     notes: tuple[str, ...] = ()
+
+    def size(self) -> str:
+        """How many cells, seeds and runs, in words."""
+        if self.search:
+            return f"a search ({self.search.config.method}), then baseline and winner with {len(self.seeds)} seeds"
+        return size(len(self.cells), len(self.seeds), self.matrix.stopping())
 
     def factors(self) -> dict[str, str]:
         """Short name of each factor by path; the path itself where it is taken: by another factor, or by a column."""

@@ -1,6 +1,8 @@
 """What may name a store."""
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ablations.credentials import redact
@@ -38,3 +40,14 @@ def check_uri(uri: str) -> None:
 
 def _refusal(uri: str, rule: str) -> str:
     return f"the store {redact(uri)!r:.200} cannot be used: {rule}"
+
+
+def to_read(path: Path) -> str:
+    """SQLite's URI of a file, absolute, that is only to be read.
+
+    Reading a database with a write-ahead log makes files beside it. Where that cannot be, as on a read-only disk,
+    nobody can write it either, and SQLite need not look for changes; unless a log was left there, which it would miss.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    alone = not os.access(path.parent, os.W_OK) and not (log.is_file() and log.stat().st_size)
+    return f"{path.as_uri()}?mode=ro{'&immutable=1' if alone else ''}"

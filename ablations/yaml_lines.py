@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -12,6 +13,8 @@ MAX_DEPTH = 20
 MAX_VALUES, MAX_CHARACTERS = 100_000, 1_000_000  # with each alias written out
 MAX_DIGITS = 18  # of 64 bits
 MERGE = "tag:yaml.org,2002:merge"
+NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+DECIMALS = re.compile(r"0\d")  # how no whole number is written
 TAGS = {"str", "int", "float", "bool", "null", "seq", "map"}
 
 
@@ -119,6 +122,27 @@ def _merge(node: yaml.Node, done: set[yaml.Node], above: tuple[yaml.Node, ...] =
     node.value = own
 
 
+def _decimal_commas(node: yaml.SequenceNode) -> Iterator[str]:
+    """A list of numbers that seems to have decimals with commas: ``[0,05, 0,1]`` is four numbers to YAML."""
+    text = node.start_mark.buffer
+    if not node.flow_style or text is None or any(item.tag not in NUMBERS or item.style for item in node.value):
+        return
+    values, pairs = [item.value for item in node.value], list(pairwise(node.value))
+    tight = [text[first.end_mark.pointer : second.start_mark.pointer] == "," for first, second in pairs]
+    zeros = [close and DECIMALS.match(value) for close, value in zip(tight, values[1:], strict=True)]
+    if any(zeros) or (any(tight) and not all(tight)):
+        # Without any space, every other comma is that of a decimal.
+        points = [number % 2 == 0 for number in range(len(tight))] if all(tight) else tight
+        meant = values[0] + "".join(
+            f"{'.' if point else ', '}{value}" for point, value in zip(points, values[1:], strict=True)
+        )
+        written = " ".join(text[node.start_mark.pointer : node.end_mark.pointer].split())
+        yield (
+            f"line {node.start_mark.line + 1}: {written:.60} is a list of {len(values)} numbers; write decimals with a "
+            f"point, [{meant}], or a space after every comma"
+        )
+
+
 @dataclass
 class _Walk:
     """Over all nodes of a document, an alias as often as it stands.
@@ -147,6 +171,7 @@ class _Walk:
         if isinstance(node, yaml.ScalarNode):
             yield from self._of_scalar(node, line)
         elif isinstance(node, yaml.SequenceNode):
+            yield from _decimal_commas(node)
             for index, item in enumerate(node.value):
                 yield from self.problems(item, (*path, index))
         elif isinstance(node, yaml.MappingNode):

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from ablations.uri import to_read
+
 STUDIES = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active'"
 RUNS = """
 SELECT run_uuid, status, start_time, end_time FROM runs WHERE experiment_id = ? AND lifecycle_stage = 'active'
@@ -96,5 +98,5 @@ class Database:
         return [path.read_bytes() for path in (beside, *written) if path.is_file()]
 
     def _select(self, query: str, *values: str) -> list[Any]:
-        with contextlib.closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(to_read(self.path), uri=True)) as connection:
             return connection.execute(query, values).fetchall()

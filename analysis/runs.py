@@ -32,7 +32,7 @@ from ablations.record import (
     digest,
     sqlite_path,
 )
-from ablations.uri import UriError, check_uri
+from ablations.uri import UriError, check_uri, to_read
 from analysis.database import Database, StoredRun
 from analysis.planned_runs import NOT_NEEDED, counted, planned_frame
 from analysis.predictions_csv import from_csv
@@ -259,7 +259,7 @@ def _require_store(path: Path) -> None:
     if not there:
         raise StudyError(f"no store at {path}; run a study first, or name another with --tracking-uri")
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(to_read(path), uri=True)) as connection:
             connection.execute("SELECT count(*) FROM experiments")
     except sqlite3.Error as error:
         raise StudyError(f"{path} is no MLflow store: {error}") from error

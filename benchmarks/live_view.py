@@ -15,7 +15,8 @@ from ablations.record import Tag
 from ablations.study import load
 from runners import ledger, planner, store
 from runners.live import LiveState, Mark
-from runners.screen import Frame, draw
+from runners.pace import Pace
+from runners.screen import Frame, draw, pace_of
 
 DONE, BEGUN, SECONDS, WIDTH, HEIGHT = 226, 256, 101.0, 80, 24
 COLOURS = ["282a36", "ff6e67", "5acd78", "e6c85a", "6ea0fa", "dc82e6", "78d2dc", "c8ccd4"]
@@ -53,7 +54,8 @@ def state(uri: str) -> LiveState:
 def main(uri: str, out: str) -> None:
     """Write it."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(draw(state(store.absolute(uri)), SECONDS, Frame(WIDTH, HEIGHT)))
+    found = state(store.absolute(uri))
+    console.print(draw(found, pace_of(found, Pace(2), SECONDS, SECONDS), Frame(WIDTH, HEIGHT)))
     code = FORMAT.replace("{width}", str(round(12.2 * WIDTH) + 20)).replace("{height}", str(round(24.4 * HEIGHT) + 24))
     svg = console.export_svg(theme=THEME, code_format=code, unique_id="live")
     Path(out).write_text(re.sub(r' clip-path="[^"]*"', "", svg))

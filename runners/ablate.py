@@ -65,17 +65,22 @@ def main(
     from runners.cost import Costs
     from runners.driver import Driver
     from runners.dry_run import print_state
+    from runners.opening import announce
     from runners.terms import Terms
 
     with _exits():
         placement = Placement(executor, jobs, address, gpus_per_trial, pack, checkpoints, checkpoint_every)
         placement.check()
         uri, selection = store.absolute(tracking_uri), Selection(only, rerun)
-        study = load(_required(matrix), _changes(set_, precision), _seeds(seeds), until_decided)
+        path = _required(matrix)
+        study = load(path, _changes(set_, precision), _seeds(seeds), until_decided)
+        announce(_say, path, study, uri)
+        _say("loading the data ...")
         plan = planner.make_plan(study)
         if study.matrix.task:
             from runners.rehearsal import rehearse
 
+            _say(f"trying {study.matrix.task} on its first batches ...")
             for note in rehearse(study, plan):
                 typer.echo(f"note: {note}", err=True)
         if dry_run:
@@ -86,8 +91,13 @@ def main(
             return watch.watch(console, uri, study, plan)
         terms = Terms(placement.largest, retries, command=_repeated(context, study), save_model=save_model)
         executor_ = placement.executor(uri, plan.study, planner.inputs(study, plan))
-        failed = Driver(uri, executor_, console, terms, selection).bring_up_to_date(study, plan)
+        costs = Costs(placement.slots(), probe.probe if executor is ExecutorName.RAY else None)
+        failed = Driver(uri, executor_, console, terms, selection, costs=costs).bring_up_to_date(study, plan)
     raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ablations.record import Kind
 from model.configuration import Configuration
 from runners.ledger import Ledger
+from runners.pace import Estimate
 from runners.planner import Pack, RunSpec, Slots, make_packs
 
 # Seconds of one run of a configuration on data of a digest, of so many in a pack, on a share of a device.
@@ -36,26 +37,30 @@ class Costs:
             baseline: id of the cell that is probed, if it is among them.
             kind: of the runs.
         """
+        found = self.estimate(known, runs, baseline, kind)
+        if isinstance(found, str):
+            return f"cost: unknown{found}"
+        jobs, total = self.slots.jobs, found.seconds * len(runs)
+        gpu = f", {total * self.slots.share / 3600:.2g} GPU hours" if self.slots.gpu else ""
+        with_ = f"{jobs} {'job' if jobs == 1 else 'jobs'}, the start included"
+        about = _time(START + total / jobs)
+        return f"cost: {found.seconds:.2g} s a run, about {about} with {with_}{gpu} (an estimate by {found.basis})"
+
+    def estimate(self, known: Ledger, runs: Sequence[RunSpec], baseline: str, kind: Kind = Kind.CELL) -> Estimate | str:
+        """What a run will cost, or why that is unknown; arguments as of ``line``."""
         past = known.seconds(kind)
         if past is not None:
-            return self._words(past, len(runs), "the runs in the store")
+            return Estimate(past, "the runs in the store")
         if not runs or self.probe is None:
-            return "cost: unknown until the first runs of this study are in the store"
+            return " until the first runs of this study are in the store"
         spec = next((run for run in runs if run.cell_id == baseline), runs[0])
         size = _size(make_packs(runs, self.slots), spec)
         try:
             seconds = self.probe(spec.config, spec.data_digest, size, self.slots.share)
         except Exception as error:
-            return f"cost: unknown, as a probe of '{spec.name}' failed: {type(error).__name__}: {error}"
+            return f", as a probe of '{spec.name}' failed: {type(error).__name__}: {error}"
         pack = f" in a pack of {size}" if size > 1 else ""
-        return self._words(seconds, len(runs), f"a probe: a few steps of {spec.name}{pack}")
-
-    def _words(self, seconds: float, runs: int, basis: str) -> str:
-        jobs, total = self.slots.jobs, seconds * runs
-        gpu = f", {total * self.slots.share / 3600:.2g} GPU hours" if self.slots.gpu else ""
-        with_ = f"{jobs} {'job' if jobs == 1 else 'jobs'}, the start included"
-        about = _time(START + total / jobs)
-        return f"cost: {seconds:.2g} s a run, about {about} with {with_}{gpu} (an estimate by {basis})"
+        return Estimate(seconds, f"a probe: a few steps of {spec.name}{pack}")
 
 
 def _time(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Drives a study: the store on one side, an executor on the other."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,10 +12,12 @@ from ablations.record import Kind, Plan, Tag, digest, sqlite_path
 from ablations.study import Study
 from runners import ledger, live, rounds, search, store
 from runners.claims import Claims, new_driver
+from runners.cost import Costs
 from runners.executors import Executor
 from runners.interruption import Grace, Interruption
 from runners.ledger import Ledger
-from runners.planner import missing_runs
+from runners.pace import Estimate, Pace
+from runners.planner import RunSpec, missing_runs
 from runners.progress import ProgressView
 from runners.search import Trials
 from runners.selection import Selection
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from runners.work import Work
 
 Executing = AbstractContextManager[object]
+PROBED = 20  # runs; fewer are not worth the seconds of a probe
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Driver:
         terms: on which runs are run.
         selection: of the runs.
         grace: what an interruption gives to what runs.
+        costs: tells how long runs will take; None where that is of no interest.
     """
 
     uri: str
@@ -47,6 +51,7 @@ class Driver:
     terms: Terms = field(default_factory=Terms)
     selection: Selection = field(default_factory=Selection)
     grace: Grace = field(default_factory=Grace)
+    costs: Costs | None = None
 
     def bring_up_to_date(self, study: Study, plan: Plan) -> int:
         """Keep the plan in the store and run what is missing of it; of a search, its trials before.
@@ -92,8 +97,23 @@ class _Study:
         if trials.complete:
             self.say(f"{plan.study}: all {len(trials.plan.cells)} trials of the search are in the store")
             return self._search(trials, self.executor)
-        with self.executor:
+        with self._started(self.executor):
             return self._search(trials, contextlib.nullcontext())
+
+    @contextlib.contextmanager
+    def _started(self, executor: Executing) -> Iterator[None]:
+        """Enter the executor, or nothing, and say what is waited for."""
+        if executor is self.executor and self.executor.starting:
+            self.say(f"{self.executor.starting} ...")
+        with executor:
+            yield
+
+    def _estimate(self, known: Ledger, runs: Sequence[RunSpec], baseline: str, kind: Kind) -> Estimate | None:
+        """By past runs, or where that is worth it by a probe."""
+        if self.driver.costs is None or (len(runs) < PROBED and known.seconds(kind) is None):
+            return None
+        found = self.driver.costs.estimate(known, runs, baseline, kind)
+        return None if isinstance(found, str) else found
 
     def _search(self, trials: Trials, executor: Executing) -> int:
         """Run what is missing of a search, then the baseline and its winner; ``executor`` is still to be entered."""
@@ -138,10 +158,12 @@ class _Study:
             of = f"all {planned}" if done == planned else f"{done} of {planned}"
             self.say(f"{plan.study}: {of} runs are in the store, nothing to run")
             return 0
-        with executor if runs else contextlib.nullcontext(), self._work(plan, known) as work:
+        self.say(f"{plan.study}: {len(runs)} of {len(plan.run_keys())} runs to do")
+        estimate = self._estimate(known, runs, plan.baseline, Kind.CELL)
+        with self._started(executor if runs else contextlib.nullcontext()), self._work(plan, known) as work:
             if not runs:
                 return 0
-            with self._view(plan, known) as view:
+            with self._view(plan, known, estimate=estimate) as view:
                 work.run(runs, view, lambda: missing_runs(study, plan, ()))
         return view.failed
 
@@ -152,8 +174,9 @@ class _Study:
         if not state.runs and _keeps(known, Tag.PLAN, plan) and _keeps_decisions(known, state.csv()):
             self.say(f"{plan.study}: nothing to run; {state.verdict()}")
             return 0
-        with executor if state.runs else contextlib.nullcontext(), self._work(plan, known) as work:
-            with self._view(plan, known) if state.runs else contextlib.nullcontext() as view:
+        estimate = self._estimate(known, state.runs, plan.baseline, Kind.CELL)
+        with self._started(executor if state.runs else contextlib.nullcontext()), self._work(plan, known) as work:
+            with self._view(plan, known, estimate=estimate) if state.runs else contextlib.nullcontext() as view:
                 jobs = self.executor.jobs if view else 1
                 state = rounds.read(self.uri, study, plan, jobs)
                 while view and state.runs:
@@ -166,8 +189,11 @@ class _Study:
             work.tracker.keep_decisions(state.csv())
         return failed
 
-    def _view(self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL, more: int = 0) -> ProgressView:
-        return ProgressView(self.driver.console, live.of_store(self.uri, plan, known, kind, more))
+    def _view(
+        self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL, more: int = 0, estimate: Estimate | None = None
+    ) -> ProgressView:
+        pace = Pace(self.executor.jobs, estimate or self._estimate(known, (), plan.baseline, kind))
+        return ProgressView(self.driver.console, live.of_store(self.uri, plan, known, kind, more), pace)
 
     @contextlib.contextmanager
     def _work(self, plan: Plan, known: Ledger, kind: Kind = Kind.CELL) -> "Iterator[Work]":
@@ -175,6 +201,9 @@ class _Study:
         from runners.work import Work
 
         name, terms = new_driver(), self.driver.terms
+        path = sqlite_path(self.uri)
+        if path and not path.exists():
+            self.say("creating the store ...")
         with store.refusals(self.uri):
             tracker = Tracker(self.uri, plan, self.study.text, kind, name)
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
+from ablations.uri import to_read
 from runners.store import StoreError, artifact_bytes, connect, failures
 from runners.store.relocation import folder, recorded
 
@@ -24,6 +25,12 @@ SELECT r.run_uuid, r.status, r.start_time, r.end_time, t.key, t.value
 FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id JOIN tags t ON t.run_uuid = r.run_uuid
 WHERE e.name = ? AND r.lifecycle_stage = 'active' AND t.key LIKE 'ablation.%'
 ORDER BY r.start_time, r.run_uuid
+"""
+STUDIES = """
+SELECT e.name, count(t.key)
+FROM experiments e LEFT JOIN runs r ON r.experiment_id = e.experiment_id AND r.lifecycle_stage = 'active'
+LEFT JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.seed'
+WHERE e.lifecycle_stage = 'active' AND e.name != 'Default' GROUP BY e.experiment_id ORDER BY e.name
 """
 METRIC = """
 SELECT r.run_uuid, m.value
@@ -91,6 +98,20 @@ def read(uri: str, study: str) -> Ledger:
     return Ledger(tuple(_ask(uri, study) if path is None else _group(_select(path, QUERY, study))))
 
 
+def studies(uri: str) -> dict[str, int]:
+    """How many runs each study of a store has, by name; 0 where a server would have to be asked for every run.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        return dict(_select(path, STUDIES))
+    client = connect(uri)
+    with failures(uri):
+        return {experiment.name: 0 for experiment in client.search_experiments() if experiment.name != "Default"}
+
+
 def metric(uri: str, study: str, name: str) -> dict[str, float]:
     """The last value of a metric of each run that has it, by run id.
 
@@ -134,7 +155,7 @@ def _select(path: Path, query: str, *values: str) -> list[Any]:
     try:
         if not path.exists():
             return []
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(to_read(path), uri=True)) as connection:
             return connection.execute(query, values).fetchall()
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"the store {path} cannot be read: {error}; is it an MLflow database?") from error

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ablations.record import RunRecord
+from ablations.record import Outcome, RunRecord
 from runners import screen
 from runners.live import LiveState, Mark
+from runners.pace import Pace
 from runners.planner import RunSpec
 from runners.screen import Frame
 
@@ -22,14 +23,15 @@ BELOW = 2  # lines of the screen that stay free
 class ProgressView:
     """Shows runs as they begin and end."""
 
-    def __init__(self, console: Console, state: LiveState) -> None:
+    def __init__(self, console: Console, state: LiveState, pace: Pace | None = None) -> None:
         """Show a state.
 
         Args:
             console: where it is shown; one that is not interactive gets lines.
             state: that is changed by what happens.
+            pace: that the runs are to have.
         """
-        self.console, self.state = console, state
+        self.console, self.state, self.pace = console, state, pace or Pace()
         self.waiting = self.over = False
         self.told = 0
         self.started = self.printed = time.monotonic()
@@ -58,16 +60,21 @@ class ProgressView:
         return self.state.failed
 
     def wants(self, runs: Iterable[RunSpec]) -> None:
-        """These are to be run."""
+        """These are to be run; without a live view a line says how long that will take, if it is known."""
         self.state.wants(runs)
+        if self.pace.estimate and not self.console.is_interactive:
+            self.say(self._line())
 
     def begins(self, runs: Iterable[RunSpec]) -> None:
         """These are handed to the executor, or tell that they run."""
+        runs = list(runs)
         self.state.begins(runs)
+        self.pace.begins([run.run_key for run in runs], time.monotonic())
 
     def again(self, run: RunSpec, reason: str) -> None:
         """It is to be tried again."""
         self.state.waits(run)
+        self.pace.waits(run.run_key)
         self.say(f"{run.name}: {reason}")
 
     def ended(self, run: RunSpec, record: RunRecord, repeat: str = "") -> None:
@@ -75,6 +82,7 @@ class ProgressView:
         self.waiting = False
         known = set(self.state.failures)
         self.state.ends(run, record, repeat)
+        self.pace.ends(run.run_key, None if record.outcome is Outcome.FAILED else record.duration)
         self._news(known)
 
     def elsewhere(self, run: RunSpec, failed: bool) -> None:
@@ -87,7 +95,7 @@ class ProgressView:
         former, self.state, self.waiting = self.state, state, False
         state.before = former.before
         if former.plan.metric != state.plan.metric:
-            self.started, state.before = time.monotonic(), state.done
+            self.started, state.before, self.pace = time.monotonic(), state.done, Pace()
         self._news(set(former.failures))
 
     def waits(self, text: str) -> None:
@@ -123,10 +131,13 @@ class ProgressView:
         state = self.state
         diverged = f"{state.diverged} diverged, " if state.diverged else ""
         begun = f"{state.count(Mark.BEGUN)} begun, "
-        pace = screen.pace(state, time.monotonic() - self.started)
-        return f"{state.done}/{state.total} runs, {state.failed} failed, {diverged}{begun}{pace}"
+        return f"{state.done}/{state.total} runs, {state.failed} failed, {diverged}{begun}{self._pace()}"
+
+    def _pace(self) -> str:
+        now = time.monotonic()
+        return screen.pace_of(self.state, self.pace, now - self.started, now)
 
     def _picture(self) -> Text:
-        size, seconds = self.console.size, time.monotonic() - self.started
+        size = self.console.size
         frame = Frame(size.width, size.height - BELOW, not self.console.encoding.startswith("utf"))
-        return screen.draw(self.state, seconds, frame, failures=not self.over)
+        return screen.draw(self.state, self._pace(), frame, failures=not self.over)

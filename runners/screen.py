@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ablations.words import marked
 from runners.live import LiveState, Mark, Status
+from runners.pace import Pace
 
 WORDS = {
     Mark.WAITING: "waiting", Mark.BEGUN: "begun", Mark.FINISHED: "finished", Mark.STORED: "in the store before",
@@ -41,16 +42,16 @@ class Frame:
         return ASCII if self.ascii else GLYPHS
 
 
-def draw(state: LiveState, seconds: float, frame: Frame, failures: bool = True) -> Text:
+def draw(state: LiveState, pace: str, frame: Frame, failures: bool = True) -> Text:
     """The state as lines, none of them longer and all of them not more than the screen has.
 
     Args:
         state: of the study.
-        seconds: since the view began.
+        pace: rate and time left in words.
         frame: where it is drawn.
         failures: whether these are listed.
     """
-    above = [_bar(state, frame), *_legend(state, frame), *_wrapped(Text(pace(state, seconds)), frame)]
+    above = [_bar(state, frame), *_legend(state, frame), *_wrapped(Text(pace), frame)]
     above += _best(state, frame)
     below = list(_failures(state, frame)) if failures else []
     narrow = frame.width < 60
@@ -61,12 +62,21 @@ def draw(state: LiveState, seconds: float, frame: Frame, failures: bool = True) 
     return Text("\n", no_wrap=True, overflow="crop").join(lines[: frame.height])
 
 
-def pace(state: LiveState, seconds: float) -> str:
-    """Rate and time left in words."""
-    rate = (state.done - state.before) / seconds if seconds else 0.0
-    left = state.total - state.done
+def pace_of(state: LiveState, pace: Pace, seconds: float, now: float) -> str:
+    """Rate and time left in words.
+
+    Args:
+        state: of the study.
+        pace: of its runs.
+        seconds: since the view began.
+        now: of the clock by which runs began.
+    """
+    done, left = state.done - state.before, state.total - state.done
+    rate, rest = pace.rate(done, seconds, now), pace.left(done, left, seconds, now)
     words = [f"{60 * rate:.0f} runs/min" if 60 * rate >= 10 else f"{60 * rate:.1f} runs/min"] if rate else []
-    words += [f"{duration(left / rate)} left" if rate else "no rate yet"] if left else []
+    if left:
+        by = f" by {pace.estimate.basis.partition(':')[0]}" if pace.estimate and not pace.ended else ""
+        words += ["no rate yet" if rest is None else f"about {duration(rest)} left{by}"]
     words += [f"{duration(seconds)} so far"]
     words += [f"{state.others} by other drivers"] if state.others else []
     return ", ".join(words)

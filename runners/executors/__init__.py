@@ -52,9 +52,11 @@ class Executor(Protocol):
 
     Attributes:
         checkpoints: that the trials keep.
+        starting: what entering it does, in words; empty where that takes no time.
     """
 
     checkpoints: Checkpoints
+    starting: str
 
     @property
     def jobs(self) -> int:

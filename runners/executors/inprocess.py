@@ -15,6 +15,7 @@ class InProcess:
     """The executor without processes."""
 
     jobs = 1
+    starting = ""
     stopping = False
 
     def __init__(self, checkpoints: Checkpoints = OFF) -> None:

@@ -72,6 +72,7 @@ class RayTune:
             inputs: that a cluster gets from this machine.
         """
         self.inputs = inputs
+        self.starting = f"joining the cluster {address}" if address else "starting Ray on this machine"
         self.shared: dict[str, Any] = {}
         self.checkpoints = checkpoints
         self.limit, self.address, self.gpus_per_trial = jobs, address, gpus_per_trial

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ablations.record import sqlite_path
+from ablations.uri import to_read
 from runners.store.errors import StoreError
 
 WAIT = 60.0  # seconds for others that write
@@ -35,7 +36,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         StoreError: it cannot be read.
     """
-    with _opened(path, "ro", "read") as connection:
+    with _opened(path, to_read(path), "read") as connection:
         connection.execute("BEGIN")
         yield connection
 
@@ -47,7 +48,7 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         StoreError: it cannot be written, or the change breaks a rule of the database.
     """
-    with _opened(path, "rw", "written") as connection:
+    with _opened(path, f"{path.as_uri()}?mode=rw", "written") as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("BEGIN IMMEDIATE")
         yield connection
@@ -55,11 +56,9 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, mode: str, done: str) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, uri: str, done: str) -> Iterator[sqlite3.Connection]:
     try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=WAIT, isolation_level=None)
-        ) as connection:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=WAIT, isolation_level=None)) as connection:
             yield connection
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be {done}: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ablations.record import SQLITE
+from ablations.uri import to_read
 from runners.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def _migrate(path: Path) -> None:
 
 def _revision(path: Path) -> str:
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(to_read(path), uri=True)) as connection:
             [(revision,)] = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     except (sqlite3.Error, ValueError) as error:
         raise StoreError(f"{path} is no MLflow store: {error}; choose another with --tracking-uri") from error

@@ -252,3 +252,80 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
     weights = sorted({cell.config.loss.encoder_weight for cell in study.cells})
     assert weights == [0.001, 0.05, 0.5, 1.0]
     assert json.dumps(weights) == "[0.001, 0.05, 0.5, 1.0]"
+
+
+OTHERWISE = {
+    "[0,05, 0,1]": "[0,05, 0,1] is a list of 4 numbers; write decimals with a point, [0.05, 0.1], or a space after every",
+    "[0,05,0,1]": "write decimals with a point, [0.05, 0.1]",
+    "[1, 2,5]": "write decimals with a point, [1, 2.5]",
+    "[[0,05, 1], 2]": "write decimals with a point, [0.05, 1]",
+    "0,05": "got '0,05'; write a list in brackets, decimals with a point: [0.05]",
+    '["0,05", 1]': "got '0,05'; write decimals with a point: 0.05",
+    "[0,05; 0,1]": "got '05; 0'; separate numbers by commas, and write decimals with a point",
+    "[1_000, 2]": "got '1_000'; write 1000",
+    "[1_000.5, 2]": "got '1_000.5'; write 1000.5",
+    '["0.05", 2]': "got '0.05'; leave out the quotation marks",
+}
+
+
+@pytest.mark.parametrize("levels", OTHERWISE)
+def test_numbers_that_are_written_otherwise_are_refused_with_how_to_write_them(tmp_path: Path, levels: str) -> None:
+    message = refused(tmp_path, LOSS.replace(ENC, f"loss.encoder_weight: {levels}"))
+    assert OTHERWISE[levels] in message
+    assert message.startswith("m.yaml: line 11: ")
+
+
+@pytest.mark.parametrize("seeds", ["[1,2,3]", "[1, 2, 3]", "[1,\n  2,\n  3]", "[ 1,2,3 ]"])
+def test_lists_of_whole_numbers_are_read_however_they_are_spaced(tmp_path: Path, seeds: str) -> None:
+    assert read(tmp_path, LOSS.replace("seeds: 5", f"seeds: {seeds}")).seeds == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        ("10.0", "got 10.0; write 10"),
+        ("1_0", "got '1_0'; write 10"),
+        ("'10'", "got '10'; leave out the quotation marks"),
+        ("2,5", "got '2,5'; write a list in brackets: [2, 5]"),
+        ("10.5", "got 10.5"),
+    ],
+)
+def test_a_whole_number_that_is_written_otherwise_is_refused_with_how_to_write_it(
+    tmp_path: Path, value: str, advice: str
+) -> None:
+    assert refused(tmp_path, LOSS.replace("seeds: 5", f"seeds: {value}")).endswith(advice)
+    override = refused(tmp_path, LOSS, f"training.epochs={value}")
+    assert override.startswith("--set training.epochs: ")
+    assert advice in override
+
+
+def test_yes_and_no_are_refused_with_true_and_false(tmp_path: Path) -> None:
+    for word, meant in (("yes", "true"), ("Off", "false")):
+        assert f"got '{word}'; write {meant}" in refused(tmp_path, LOSS, f"data.multi_label={word}")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("utf-16", "line 1: the file is UTF-16, not UTF-8; save it as UTF-8 in your editor, or: iconv -f UTF-16 -t"),
+        ("utf-16-le", "line 1: the file is UTF-16LE, not UTF-8"),
+        ("utf-16-be", "line 1: the file is UTF-16BE, not UTF-8"),
+        ("utf-32", "line 1: the file is UTF-32, not UTF-8"),
+        ("latin-1", "line 2: the byte 0xf6 is not UTF-8, but perhaps Latin-1; save it as UTF-8"),
+    ],
+)
+def test_another_encoding_is_refused_with_the_remedy_also_in_what_is_included(
+    tmp_path: Path, encoding: str, message: str
+) -> None:
+    (tmp_path / "other.yaml").write_bytes(f"\n# gr\u00f6\u00dfe\n{LOSS}".encode(encoding))
+    with pytest.raises(MatrixError, match=re.escape(f"{tmp_path / 'other.yaml'}: {message}")):
+        load(tmp_path / "other.yaml")
+    with pytest.raises(MatrixError, match=re.escape(message)):
+        read(tmp_path, "include: other.yaml\nstudy: on_top\n")
+
+
+def test_a_byte_order_mark_of_utf_8_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_bytes(LOSS.encode("utf-8-sig"))
+    study = load(tmp_path / "m.yaml")
+    assert study.matrix.study == "loss"
+    assert "\ufeff" not in study.text

@@ -23,10 +23,11 @@ from runners.ablate import app
 from runners.driver import Driver
 from runners.executors.inprocess import InProcess
 from runners.live import LiveState, Mark, Status
+from runners.pace import Estimate, Pace
 from runners.planner import RunSpec
 from runners.progress import ProgressView
 from runners.retries import lost
-from runners.screen import Frame, draw, duration, shortened
+from runners.screen import Frame, draw, duration, pace_of, shortened
 from tests.runners.conftest import SMOKE, Store, run
 
 CONFIG = RunConfig()
@@ -62,7 +63,7 @@ def begun(cells: int = 2, seeds: int = 2) -> LiveState:
 
 
 def text(state: LiveState, width: int = 80, height: int = 24, plain: bool = False) -> str:
-    return draw(state, 60.0, Frame(width, height, plain)).plain
+    return draw(state, pace_of(state, Pace(), 60.0, 60.0), Frame(width, height, plain)).plain
 
 
 # What happens to a run.
@@ -239,7 +240,7 @@ def test_it_fits_its_screen_and_each_cell_is_shown_or_counted(
         width=width, height=height, file=io.StringIO(), force_terminal=True, record=True, no_color=not color,
         color_system="truecolor" if color else None, legacy_windows=False,
     )  # fmt: skip
-    console.print(draw(state, 60.0, Frame(width, height)))
+    console.print(draw(state, pace_of(state, Pace(), 60.0, 60.0), Frame(width, height)))
     lines = console.export_text().splitlines()
     assert len(lines) <= height
     assert max(cell_len(line) for line in lines) <= width
@@ -361,22 +362,26 @@ def test_elsewhere_there_are_lines_and_failures_come_at_once() -> None:
 def test_a_thread_may_draw_while_others_run() -> None:
     state, runs, over = LiveState(plan_of(50, 20)), every(50, 20), threading.Event()
     errors: list[BaseException] = []
+    pace = Pace(2, Estimate(1.0, "a probe"))
 
     def drawing() -> None:
         try:
             while not over.is_set():
-                draw(state, 1.0, Frame(80, 24))
+                draw(state, pace_of(state, pace, 1.0, 1.0), Frame(80, 24))
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
 
     thread = threading.Thread(target=drawing)
     thread.start()
     state.wants(runs)
+    for first in range(0, len(runs), 4):
+        pace.begins([one.run_key for one in runs[first : first + 4]], 0.0)
     beginning = threading.Thread(target=state.begins, args=(runs,))
     beginning.start()
     beginning.join()
     for run_ in runs:
         state.ends(run_, record(run_) if run_.seed else lost(run_.run_key, f"E{run_.cell_id}"))
+        pace.ends(run_.run_key, 1.0)
     over.set()
     thread.join()
     assert not errors

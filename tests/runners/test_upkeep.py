@@ -370,3 +370,29 @@ def test_a_read_only_store_is_refused(store: Store, tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
     assert "cannot be written" in result.stderr
     assert len(ledger.read(f"sqlite:///{tmp_path}/out/mlflow.db", "tiny").complete()) == 8
+
+
+READ_ONLY = """
+set -e
+mount -t tmpfs -o size=64m none {folder}
+cp -r {store}/. {folder}
+mount -o remount,ro {folder}
+{python} -m runners.ablate --matrix {matrix} --tracking-uri sqlite:///{folder}/mlflow.db --dry-run
+{python} -m analysis.report --study tiny --tracking-uri sqlite:///{folder}/mlflow.db --out {out}
+{python} -m runners.store check --tracking-uri sqlite:///{folder}/mlflow.db
+"""
+
+
+def test_a_store_on_a_read_only_disk_can_be_looked_at(store: Store, tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "tiny.yaml").write_text(SMOKE)
+    folder = Path(store.uri.removeprefix("sqlite:///")).parent
+    places = {"folder": tmp_path / "disk", "store": folder, "out": tmp_path / "out"}
+    script = READ_ONLY.format(**places, matrix=tmp_path / "tiny.yaml", python=sys.executable)
+    result = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "in the store: 8 done" in result.stdout
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert result.stdout.endswith("no faults\n")
