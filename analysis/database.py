@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from ablations.strayed import QUERY as STRAYED
+from ablations.strayed import Strayed, of_rows
 from ablations.uri import to_read
 
 STUDIES = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active'"
@@ -69,6 +71,10 @@ class Database:
     def studies(self) -> dict[str, str]:
         """Id of each experiment by name."""
         return {name: str(number) for name, number in self._select(STUDIES)}
+
+    def strayed(self, study: str) -> list[Strayed]:
+        """Other experiments, renamed or deleted ones, that have runs of a study."""
+        return of_rows(self._select(STRAYED, study, study))
 
     def runs(self, experiment: str) -> list[StoredRun]:
         """All runs of an experiment that are not deleted."""

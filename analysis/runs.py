@@ -32,6 +32,7 @@ from ablations.record import (
     digest,
     sqlite_path,
 )
+from ablations.strayed import Strayed
 from ablations.uri import UriError, check_uri, to_read
 from analysis.database import Database, StoredRun
 from analysis.planned_runs import NOT_NEEDED, counted, planned_frame
@@ -81,6 +82,9 @@ class Reader(Protocol):
 
     def studies(self) -> Mapping[str, str]:
         """Id of each experiment by name."""
+
+    def strayed(self, study: str) -> Sequence[Strayed]:
+        """Other experiments, renamed or deleted ones, that have runs of a study."""
 
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""
@@ -143,7 +147,9 @@ class Store:
         """
         if study not in self.studies:
             known = ", ".join(sorted(set(self.studies) - {"Default"})) or "none yet"
-            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}")
+            with refusals(self.uri):
+                lost = "".join(f"\n{one.sentence(study)}" for one in self.reader.strayed(study))
+            raise StudyError(f"no study '{study}' in the store; the studies there are: {known}{lost}")
         if study not in self._read:
             with refusals(self.uri):
                 self._read[study] = self.reader.runs(self.studies[study])
@@ -186,6 +192,9 @@ class Store:
 
     def _study_run(self, study: str) -> StoredRun:
         runs = [run for run in self.runs(study) if run.tags.get(Tag.KIND) == Kind.STUDY]
+        if runs and (of := runs[0].tags.get(Tag.STUDY, study)) != study:
+            lost = Strayed(study, self.studies[study], deleted=False)
+            raise StudyError(lost.sentence(of))
         if not runs:
             raise StudyError(
                 f"the experiment '{study}' has no plan: its run 'study {study}' was deleted, or it was not made by "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablations.credentials import redact
+from ablations.strayed import Strayed, of_server
 from analysis.database import StoredRun
 from analysis.runs import StudyError
 
@@ -39,6 +40,13 @@ class Server:
         """Id of each experiment by name."""
         with self._refusals():
             return {e.name: e.experiment_id for e in self.client.search_experiments()}
+
+    def strayed(self, study: str) -> list[Strayed]:
+        """Other experiments, renamed or deleted ones, that have runs of a study."""
+        with self._refusals():
+            from mlflow.entities import ViewType
+
+            return of_server(self.client, ViewType.ALL, study)
 
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""

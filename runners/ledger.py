@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
+from ablations.strayed import QUERY as QUERY_STRAYED
+from ablations.strayed import Strayed, of_rows, of_server
 from ablations.uri import to_read
 from runners.store import StoreError, artifact_bytes, connect, failures
 from runners.store.relocation import folder, recorded
@@ -110,6 +112,22 @@ def studies(uri: str) -> dict[str, int]:
     client = connect(uri)
     with failures(uri):
         return {experiment.name: 0 for experiment in client.search_experiments() if experiment.name != "Default"}
+
+
+def strayed(uri: str, study: str) -> list[Strayed]:
+    """Other experiments of a store, renamed or deleted ones, that have runs of a study.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        return of_rows(_select(path, QUERY_STRAYED, study, study))
+    from mlflow.entities import ViewType
+
+    client = connect(uri)
+    with failures(uri):
+        return of_server(client, ViewType.ALL, study)
 
 
 def metric(uri: str, study: str, name: str) -> dict[str, float]:

@@ -36,3 +36,6 @@ def announce(say: Callable[[str], None], matrix: Path, study: Study, uri: str) -
     listed = ", ".join(holds) + (f" and {more} more studies" if more > 0 else "")
     new = "" if own else f"; {study.matrix.study} is new in it"
     say(f"store: {where}, " + (f"with {listed}{new}" if holds else "new" if path and not path.exists() else "empty"))
+    if not own:
+        for one in ledger.strayed(uri, study.matrix.study):
+            say(f"note: {one.sentence(study.matrix.study)}")

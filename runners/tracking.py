@@ -25,6 +25,7 @@ from ablations.record import (
     metric_name,
     sqlite_path,
 )
+from ablations.strayed import Strayed
 from runners import labels, ledger, provenance, saved_model
 from runners.artifacts import files
 from runners.attempt import FIRST, Attempt
@@ -92,10 +93,8 @@ class Tracker:
                 if not found:
                     raise
         if found.lifecycle_stage != "active":
-            raise StoreError(
-                f"the experiment '{self.plan.study}' was deleted; restore it in the UI or with "
-                f"`mlflow experiments restore -x {found.experiment_id}`, or rename the study"
-            )
+            lost = Strayed(found.name, found.experiment_id, deleted=True)
+            raise StoreError(f"{lost.sentence(self.plan.study)}; or rename the study")
         return str(found.experiment_id), False
 
     def keep(self, plan: Plan) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ablations.record import Kind, Tag
+from runners.ledger import strayed
 from runners.store.connection import connect
 from runners.store.database import reading, require_file
 from runners.store.errors import StoreError
@@ -82,7 +83,8 @@ def export(uri: str, study: str, target: Path) -> int:
     with reading(path) as connection:
         known = studies(connection)
     if study not in known:
-        raise StoreError(f"no study '{study}' in {path}; the studies there are: {', '.join(known) or 'none yet'}")
+        lost = "".join(f"\n{one.sentence(study)}" for one in strayed(uri, study))
+        raise StoreError(f"no study '{study}' in {path}; the studies there are: {', '.join(known) or 'none yet'}{lost}")
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as place:
             part, new = Path(place) / DATABASE, Path(place) / target.name

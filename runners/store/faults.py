@@ -16,6 +16,7 @@ from ablations.record import (
     Outcome,
     Tag,
 )
+from ablations.strayed import Strayed
 from runners.ledger import Ledger, StoredRun, read
 from runners.store.database import reading, require_file
 from runners.store.errors import StoreError
@@ -30,6 +31,26 @@ LOOSE_INPUTS = """
 SELECT i.rowid FROM inputs i LEFT JOIN runs r ON r.run_uuid = i.destination_id
 LEFT JOIN datasets d ON d.dataset_uuid = i.source_id
 WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND (r.run_uuid IS NULL OR d.dataset_uuid IS NULL)
+"""
+RENAMED = """
+SELECT e.name, e.experiment_id, t.value, count(*)
+FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id
+JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.study'
+JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = 'ablation.kind' AND s.value IN ('cell', 'search')
+WHERE e.lifecycle_stage = 'active' AND r.lifecycle_stage = 'active' AND t.value != e.name
+GROUP BY e.experiment_id, t.value ORDER BY e.name
+"""
+# Experiments with runs of a study and without its own run: of that, if it is there, deleted, the last.
+WITHOUT_PLAN = """
+WITH kinds AS (
+    SELECT r.experiment_id, r.run_uuid, r.lifecycle_stage, t.value AS kind
+    FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.kind'
+)
+SELECT e.name, max(CASE WHEN k.kind = 'study' THEN k.run_uuid END)
+FROM experiments e JOIN kinds k ON k.experiment_id = e.experiment_id
+WHERE e.lifecycle_stage = 'active' GROUP BY e.experiment_id
+HAVING sum(k.kind = 'study' AND k.lifecycle_stage = 'active') = 0
+AND sum(k.kind IN ('cell', 'search') AND k.lifecycle_stage = 'active') > 0 ORDER BY e.name
 """
 # Of runs that do not say what they have: they were written by an older version.
 FILES = {Outcome.FINISHED: {HISTORY_FILE, PREDICTIONS_CSV, CONFUSION_FILE}, Outcome.FAILED: {ERROR_FILE}}
@@ -64,6 +85,7 @@ def check(uri: str) -> list[Fault]:
     with reading(path) as connection:
         found = list(_records(connection))
         names = studies(connection)
+        found += _of_experiments(connection)
     for study in names:
         known = read(uri, study)
         found += [*_orphans(path, study, known), *_duplicates(study, known), *_missing(path, study, known)]
@@ -110,6 +132,16 @@ def _records(connection: sqlite3.Connection) -> Iterator[Fault]:
     for table in sorted(set(tables)):
         count = tables.count(table)
         yield Fault("database", f"{count} rows of '{table}' belong to no run or experiment", "gc removes them")
+
+
+def _of_experiments(connection: sqlite3.Connection) -> Iterator[Fault]:
+    """Experiments that were renamed, and those whose study run was deleted."""
+    for name, number, study, runs in connection.execute(RENAMED):
+        lost = Strayed(name, str(number), deleted=False, runs=runs)
+        yield Fault(name, *lost.sentence(study).split("; "))
+    for name, run_id in connection.execute(WITHOUT_PLAN):
+        back = f"restore it in the UI or with `mlflow runs restore --run-id {run_id}`, or " if run_id else ""
+        yield Fault(name, f"its run 'study {name}', which holds the plan, was deleted", f"{back}run the matrix again")
 
 
 def _orphans(path: Path, study: str, known: Ledger) -> Iterator[Fault]:

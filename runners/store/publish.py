@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import REPORT_FOLDER, Kind, sqlite_path
-from runners.ledger import Ledger, StoredRun, read
+from runners.ledger import Ledger, StoredRun, read, strayed
 from runners.note import NOTE, with_report
 from runners.store.connection import absolute, connect, refusals
 from runners.store.database import reading, require_file
@@ -110,7 +110,11 @@ def _study_run(uri: str, study: str, known: Ledger) -> StoredRun:
     if path:
         with reading(path) as connection:
             there = f"; the studies there are: {', '.join(studies(connection)) or 'none yet'}"
-    raise StoreError(f"no study '{study}' in the store{there}")
+    raise StoreError(f"no study '{study}' in the store{there}{_strayed(uri, study)}")
+
+
+def _strayed(uri: str, study: str) -> str:
+    return "".join(f"\n{one.sentence(study)}" for one in strayed(uri, study))
 
 
 def _stage(report: _Report, place: Path) -> None:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from ablations.power import detectable
 from ablations.record import PREDICTIONS_FILE
+from ablations.strayed import WITH
 from analysis.noise import noise_table
 from analysis.runs import Store as StoreReader
 from analysis.variance import variance_table
@@ -123,7 +124,8 @@ def test_a_deleted_experiment(folder: Path) -> None:
     client.delete_experiment(experiment.experiment_id)
     result = ablate(matrix, "--executor", "inprocess", "--seeds", "2")
     assert result.exit_code == 2
-    assert "the experiment 'tiny' was deleted; restore it" in result.stderr
+    restore = f"mlflow experiments restore --experiment-id {experiment.experiment_id}; or rename the study"
+    assert f"the experiment 'tiny' with runs of 'tiny' was deleted; to restore it, {WITH}: {restore}" in result.stderr
 
 
 def test_a_cluster_that_does_not_answer(folder: Path) -> None:
