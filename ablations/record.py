@@ -34,18 +34,6 @@ SEED_PARAM = "seed"
 # Columns of the confusion of several labels.
 COUNTS = ("true negatives", "false positives", "false negatives", "true positives")
 
-# Columns of the tables and of the frames that they are made of; no factor may have one of these as its short name.
-_COLUMNS = (
-    "best better better_high better_low both cell chosen class collapsed collapsed_mean contrasts dataset decision "
-    "dev df dialogues difference difference_floor difference_high difference_low diverged dz dz_high dz_low effect "
-    "epoch estimate evidence factor gradient high high_both high_floor high_seeds interaction kind level low low_both "
-    "low_floor low_seeds lower mean meaningful method n name note orders_high orders_low orders_mean orders_p outcome "
-    "p p_floor p_raw pairs quantity range range_high range_low rate rate_high rate_low raw reason rest rest_high "
-    "rest_low run_id run_key runs score sd seconds seed seeds setting share step step_high step_low step_mean step_p "
-    "t term test test_dialogues total training value verdict verdict_floor weight weighted winner"
-)
-RESERVED = frozenset(_COLUMNS.split())
-
 
 class Tag(StrEnum):
     """Tags of the runs in MLflow.
@@ -188,10 +176,6 @@ class Plan:
         if self.stopping and not 2 <= self.stopping.least <= len(self.seeds):
             raise SchemaError(f"the plan looks first at {self.stopping.least} of {len(self.seeds)} seeds")
 
-    def size(self) -> str:
-        """How many cells, seeds and runs, in words."""
-        return size(len(self.cells), len(self.seeds), self.stopping)
-
     def run_key(self, cell: PlannedCell, seed: int) -> str:
         """Identity of one run: equal keys mean equal results."""
         return digest([cell.cell_id, seed, cell.data_digest, self.code_digest, self.schema])
@@ -281,14 +265,6 @@ class RunRecord:
         """The line of the error that names it, the last that is not indented; empty unless failed."""
         lines = [line for line in (self.error or "").splitlines() if line.strip() and not line[0].isspace()]
         return lines[-1] if lines else (self.error or "").strip()
-
-
-def size(cells: int, most: int, stopping: Stopping | None) -> str:
-    """How many cells, seeds and runs a study has, in words; ``most`` are the seeds that a cell may have."""
-    if stopping is None:
-        return f"{cells} cells x {most} seeds = {cells * most} runs"
-    least = stopping.least
-    return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"
 
 
 def _fields_of(one: Any) -> dict[str, Any]:

@@ -12,16 +12,17 @@ from pydantic import ValidationError
 from ablations import designs, includes, settings
 from ablations.cell import Cell, cell_id, short_name
 from ablations.checks import Checks
+from ablations.columns import RESERVED
 from ablations.designs.grid import combinations
 from ablations.designs.space import Axis, Change, Draft, Space
 from ablations.matrix import MOST_CELLS, MOST_RUNS, Matrix, Range
 from ablations.overrides import OPTION, override
 from ablations.problems import MatrixError, message_of, nearest, path_of
-from ablations.record import RESERVED, size
 from ablations.resolution import Cells, Made, Resolver, equal_levels, has_level, unite
 from ablations.search import Search, ends
 from ablations.settings import Settings
 from ablations.task_defaults import task_defaults
+from ablations.words import size
 from model.configuration import Configuration
 
 MOST_SEEDS = 30  # of --until-decided

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from ablations.record import Plan
+from ablations.record import Plan, Stopping
 
 BASELINE_NAME = "baseline"  # of the cell from which nothing differs
 NOT_APPLICABLE = "–"  # level of a factor that the chosen kind does not have
@@ -21,3 +21,16 @@ def reference(plan: Plan) -> str:
     told = {path: level for path, level in cell.levels.items() if level not in (NOT_APPLICABLE, ON)}
     words = ", ".join(f"{plan.factors[path]}={level}" for path, level in told.items())
     return words if cell.name == BASELINE_NAME else ""
+
+
+def size_of(plan: Plan) -> str:
+    """How many cells, seeds and runs a plan has, in words."""
+    return size(len(plan.cells), len(plan.seeds), plan.stopping)
+
+
+def size(cells: int, most: int, stopping: Stopping | None) -> str:
+    """The same of a study; ``most`` are the seeds that a cell may have."""
+    if stopping is None:
+        return f"{cells} cells x {most} seeds = {cells * most} runs"
+    least = stopping.least
+    return f"{cells} cells x {least} to {most} seeds = {cells * least} to {cells * most} runs, until decided"

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from ablations.credentials import redact
+from ablations.credentials import redact, told
 from ablations.predictions import TypedPredictions
 from ablations.record import (
     CONFUSION_FILE,
@@ -244,7 +244,7 @@ def refusals(uri: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        raise StudyError(redact(f"the store {uri} cannot be read: {error}")) from error
+        raise StudyError(f"the store {redact(uri)} cannot be read: {told(error)}") from error
 
 
 def _digest(text: str) -> str | None:

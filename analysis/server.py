@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ablations.credentials import redact
+from ablations.credentials import redact, told
 from ablations.strayed import Strayed, of_server
 from analysis.database import StoredRun
 from analysis.runs import StudyError
@@ -74,7 +74,7 @@ class Server:
         try:
             yield
         except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-            raise StudyError(redact(f"the store {self.uri} cannot be read: {error}")) from error
+            raise StudyError(f"the store {redact(self.uri)} cannot be read: {told(error)}") from error
 
 
 def _stored(run: "Run") -> StoredRun:

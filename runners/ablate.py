@@ -20,6 +20,7 @@ from runners.placement import ExecutorName, Placement
 from runners.selection import Selection
 
 if TYPE_CHECKING:
+    from ablations.record import Plan
     from ablations.study import Study
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
@@ -75,14 +76,7 @@ def main(
         path = _required(matrix)
         study = load(path, _changes(set_, precision), _seeds(seeds), until_decided)
         announce(_say, path, study, uri)
-        _say("loading the data ...")
-        plan = planner.make_plan(study)
-        if study.matrix.task:
-            from runners.rehearsal import rehearse
-
-            _say(f"trying {study.matrix.task} on its first batches ...")
-            for note in rehearse(study, plan):
-                typer.echo(f"note: {note}", err=True)
+        plan = _planned(study)
         if dry_run:
             return print_state(Console(), uri, study, plan, Costs(placement.slots(), probe.probe), selection)
         # Not as the environment of a CI forces it: what is no terminal gets lines.
@@ -94,6 +88,21 @@ def main(
         costs = Costs(placement.slots(), probe.probe if executor is ExecutorName.RAY else None)
         failed = Driver(uri, executor_, console, terms, selection, costs=costs).bring_up_to_date(study, plan)
     raise typer.Exit(RUN_FAILED if failed else 0)
+
+
+def _planned(study: "Study") -> "Plan":
+    """The plan of a study; a task is tried before."""
+    from runners import planner
+
+    _say("loading the data ...")
+    plan = planner.make_plan(study)
+    if study.matrix.task:
+        from runners.rehearsal import rehearse
+
+        _say(f"trying {study.matrix.task} on its first batches ...")
+        for note in rehearse(study, plan):
+            _say(f"note: {note}")
+    return plan
 
 
 def _say(text: str) -> None:

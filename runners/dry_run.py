@@ -11,7 +11,7 @@ from rich.table import Table
 from ablations import sequential
 from ablations.record import Kind, Plan, Tag
 from ablations.study import Study
-from ablations.words import marked, reference
+from ablations.words import marked, reference, size_of
 from runners import ledger, noise, rounds, search
 from runners.cost import Costs
 from runners.ledger import Ledger
@@ -92,7 +92,7 @@ def print_plan(console: Console, plan: Plan, known: Ledger, runs: Sequence[RunSp
     packs = make_packs(runs, costs.slots)
     most = max((len(pack.runs) for pack in packs), default=0)
     lines = [
-        f"study {plan.study}: {plan.size()}, compared on {plan.metric.name} ({plan.metric.direction})",
+        f"study {plan.study}: {size_of(plan)}, compared on {plan.metric.name} ({plan.metric.direction})",
         *([f"baseline: {words}"] if (words := reference(plan)) else []),
         f"in the store: {len(done)} done, {len(known.failed(plan))} failed (run again), {len(known.stale(plan))} stale "
         f"(made by other code or data: run again)",

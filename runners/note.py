@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from ablations.record import SEED_PARAM, Kind, Outcome, Plan, Tag
-from ablations.words import reference
+from ablations.words import reference, size_of
 
 NOTE = "mlflow.note.content"  # the tag that the UI shows as the note
 MOST = 5000  # characters that every supported MLflow keeps of a note
@@ -59,7 +59,7 @@ def _study(plan: Plan) -> str:
     baseline = next(cell for cell in plan.cells if cell.cell_id == plan.baseline)
     words = reference(plan)
     lines = [
-        f"Study **{plan.study}**: {plan.size()}, compared on `{plan.metric.name}` ({plan.metric.direction}) with the "
+        f"Study **{plan.study}**: {size_of(plan)}, compared on `{plan.metric.name}` ({plan.metric.direction}) with the "
         f"baseline{f': {words}' if words else f' **{baseline.name}**'}."
     ]
     if plan.factors:

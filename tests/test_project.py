@@ -39,7 +39,7 @@ def test_conda_and_make_install_the_same() -> None:
     python = next(line for line in conda if line.startswith("python="))
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.partition("=")[2])
     makefile = (ROOT / "Makefile").read_text()
-    assert "install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'" in makefile
+    assert "install --disable-pip-version-check -c constraints.txt -e '.[dev]'" in makefile
     assert f"PYTHON ?= python{python.partition('=')[2]}" in makefile
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from ablations.credentials import redact
+from ablations.credentials import redact, told
 from ablations.record import SQLITE, Tag, sqlite_path
 from ablations.uri import UriError, check_uri
 from runners.store.database import changing
@@ -113,7 +113,7 @@ def failures(uri: str) -> Iterator[None]:
 
 
 def _unusable(uri: str, error: Exception) -> StoreError:
-    return StoreError(redact(f"the store {uri} cannot be used: {error}"))
+    return StoreError(f"the store {redact(uri)} cannot be used: {told(error)}")
 
 
 def supersede(client: "MlflowClient", run_id: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from typer.testing import CliRunner
 
-from ablations.credentials import has_secrets, redact
+from ablations.credentials import has_secrets, redact, told
 from ablations.record import Kind
 from analysis.report import app as report
 from runners import ledger
@@ -44,6 +44,33 @@ def no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_before_the_host_is_dropped(text: str, expected: str) -> None:
     assert redact(text) == expected
     assert has_secrets(text) == (text != expected)
+
+
+BACKGROUND = "(Background on this error at: https://sqlalche.me/e/20/e3q8)"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"(sqlite3.OperationalError) unable to open it\n{BACKGROUND}", "(sqlite3.OperationalError) unable to open it"),
+        (f"disk is full\n[SQL: INSERT INTO runs (a) VALUES (?)]\n[parameters: ('x]')]\n{BACKGROUND}", "disk is full"),
+        ("no [SQL] here", "no [SQL] here"),
+    ],
+)  # fmt: skip
+def test_what_a_database_says_is_told_without_its_statement_and_the_link_to_other_pages(
+    text: str, expected: str
+) -> None:
+    assert told(RuntimeError(text)) == expected
+
+
+def test_a_database_that_does_not_answer_is_named_without_a_link(no_retries: None, tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(SMOKE)
+    uri = "postgresql+pg8000://someone@127.0.0.1:9/db"
+    for app_, arguments in ((app, ["--matrix", f"{tmp_path}/m.yaml"]), (report, ["--study", "tiny"])):
+        result = CliRunner().invoke(app_, [*arguments, "--tracking-uri", uri])
+        assert result.exit_code == 2
+        assert "cannot be" in result.stderr
+        assert "sqlalche.me" not in result.stderr
 
 
 @pytest.mark.parametrize("uri", URIS)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from ablations.record import RESERVED
+from ablations.columns import RESERVED
 from analysis import report, verify
 from analysis.course import read
 from analysis.report import _tables
