@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablations.record import DEFAULT_URI
+from analysis.floats import Float
 from analysis.report import BAD_INPUT, require_folder
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ def main(
     tracking_uri: Annotated[
         str, typer.Option(envvar="MLFLOW_TRACKING_URI", help="MLflow store to read.")
     ] = DEFAULT_URI,
+    float_: Annotated[
+        Float, typer.Option("--float", help="LaTeX environment of the tables; in two columns: 'table*'.")
+    ] = Float.AUTO,
 ) -> None:
     """Compare the cells that several data sets share. Exit code 2: no such study, or nothing is shared."""
     from analysis.blocks import blocks
@@ -55,7 +59,7 @@ def main(
         warnings.append(f"left out, as not every data set has them: {', '.join(compared.left_out)}")
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
-    for path in write(runs, compared, out, warnings):
+    for path in write(runs, compared, out, warnings, float_):
         typer.echo(str(path))
 
 
@@ -63,7 +67,13 @@ def _names(text: str) -> list[str]:
     return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
 
 
-def write(runs: "Sequence[StudyRuns]", compared: "Blocks", folder: Path, warnings: "Sequence[str]" = ()) -> list[Path]:
+def write(
+    runs: "Sequence[StudyRuns]",
+    compared: "Blocks",
+    folder: Path,
+    warnings: "Sequence[str]" = (),
+    kind: Float = Float.AUTO,
+) -> list[Path]:
     """Write the tables, the diagram and the manifest to an existing folder; returns the files."""
     from analysis import manifest
     from analysis.figures import critical_difference
@@ -73,7 +83,7 @@ def write(runs: "Sequence[StudyRuns]", compared: "Blocks", folder: Path, warning
 
     ranked = ranks(compared.means, compared.metric.direction)
     tables = [side_by_side_table(compared, ranked, warnings), pairs_table(compared, ranked)]
-    written = [path for table in tables for path in table.write(folder)]
+    written = [path for table in tables for path in table.write(folder, "-".join(one.plan.study for one in runs), kind)]
     with style():
         written += save(critical_difference.draw(ranked), folder, "critical_difference")
     return [*written, manifest.write(folder, {"studies": [manifest.planned(one) for one in runs]}, written)]

@@ -8,7 +8,16 @@ from typing import Any
 from analysis.manifest import file_hash
 from analysis.numbers import Differences, close, compare_tables, count_numbers
 
-OTHERWISE = ("runs", "files", "search", "written_with", "command", "allow_mixed", "ui")  # not compared value by value
+OTHERWISE = (
+    "runs",
+    "files",
+    "search",
+    "written_with",
+    "command",
+    "allow_mixed",
+    "float",
+    "ui",
+)  # not compared value by value
 SHOWN = ("outcome", "run_id")
 
 

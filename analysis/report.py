@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablations.record import DEFAULT_URI
+from analysis.floats import Float
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,9 @@ def main(
     allow_mixed: Annotated[
         str, typer.Option(metavar="NAMES", help="Settings that cells may differ in: epochs, select, data.")
     ] = "",
+    float_: Annotated[
+        Float, typer.Option("--float", help="LaTeX environment of the tables; in two columns: 'table*'.")
+    ] = Float.AUTO,
 ) -> None:
     """Write the tables, figures, manifest and page (report.html) of a study.
 
@@ -52,7 +56,7 @@ def main(
     try:
         store = Store(tracking_uri)
         runs = store.load(study)
-        written = write(store, runs, folder, allowed)
+        written = write(store, runs, folder, allowed, kind=float_)
     except StudyError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
@@ -86,7 +90,12 @@ def require_folder(folder: Path) -> None:
 
 
 def write(
-    store: "Store", runs: "StudyRuns", folder: Path, allowed: Sequence[str] = (), ui: str | None = None
+    store: "Store",
+    runs: "StudyRuns",
+    folder: Path,
+    allowed: Sequence[str] = (),
+    ui: str | None = None,
+    kind: Float = Float.AUTO,
 ) -> list[Path]:
     """Write everything to a folder; returns the files, the page last.
 
@@ -96,6 +105,7 @@ def write(
         folder: made if need be; what an earlier report wrote there is replaced.
         allowed: settings that the cells may differ in, names of ``analysis.mixing.SETTINGS``.
         ui: where the page finds a run, the id of which follows; of its store if not given.
+        kind: environment of the tables in LaTeX, by default as their length asks.
 
     Raises:
         StudyError: the cells are not comparable, or the folder cannot be written; nothing was written.
@@ -116,15 +126,15 @@ def write(
     course = read(store, runs)
     note = "".join(f" {mixture.sentence()}" for mixture in mixed)
     tables = [replace(table, caption=table.caption + note) for table in _tables(store, runs, trials, course)]
-    written = [path for table in tables for path in table.write(folder)]
-    written.append(_macros(tables, folder))
+    written = [path for table in tables for path in table.write(folder, study, kind)]
+    written.append(_macros(study, tables, folder))
     with style():
         # One at a time: each takes ten megabytes while it is there.
         for name, figure in _figures(store, runs, tables, course):
             written += save(figure, folder, name) if figure else []
         searched = [search_table(trials, runs.plan)] if trials else []
-        written += _search(trials, searched[0], folder) if trials else []
-    document = {"command": _command(study, allowed), "allow_mixed": list(allowed)}
+        written += _search(trials, searched[0], folder, kind) if trials else []
+    document = {"command": _command(study, allowed, kind), "allow_mixed": list(allowed), "float": kind}
     document |= {"ui": ui or runs_address(store, study)} | manifest.manifest(runs, trials, store.runs(study))
     shown = page.Report(store, runs, trials, {table.name: table for table in [*tables, *searched]}, course)
     html = page.write(shown, folder, document, written)
@@ -167,8 +177,10 @@ def _tables(
         yield decisions_table(runs)
 
 
-def _command(study: str, allowed: Sequence[str]) -> str:
-    return f"python -m analysis.report --study {study}" + (f" --allow-mixed {','.join(allowed)}" if allowed else "")
+def _command(study: str, allowed: Sequence[str], kind: Float) -> str:
+    mixed = f" --allow-mixed {','.join(allowed)}" if allowed else ""
+    environment = "" if kind is Float.AUTO else f" --float '{kind}'"
+    return f"python -m analysis.report --study {study}{mixed}{environment}"
 
 
 def _remove_last(folder: Path) -> None:
@@ -179,11 +191,11 @@ def _remove_last(folder: Path) -> None:
         path.unlink()
 
 
-def _search(trials: "StudyRuns", table: "Table", folder: Path) -> list[Path]:
+def _search(trials: "StudyRuns", table: "Table", folder: Path, kind: Float) -> list[Path]:
     from analysis.figures import search
     from analysis.figures.style import save
 
-    files = table.write(folder)
+    files = table.write(folder, trials.plan.study, kind)
     if table.numbers["mean"].isna().all():
         return files
     return [*files, *save(search.draw(search.points(trials.plan, table), trials.plan.metric.name), folder, "search")]
@@ -217,11 +229,12 @@ def _decisions(runs: "StudyRuns") -> "Figure":
     return decisions.draw(looks(runs), sequential.threshold(runs.plan))
 
 
-def _macros(tables: "Sequence[Table]", folder: Path) -> Path:
+def _macros(study: str, tables: "Sequence[Table]", folder: Path) -> Path:
     from analysis import latex
 
     path = folder / "numbers.tex"
-    path.write_text(latex.LOOKUP + "".join(latex.macros(table.name, table.readable) for table in tables), "utf-8")
+    found = (latex.macros(study, table.name, table.readable) for table in tables)
+    path.write_text("".join([latex.LOOKUP, *found]), "utf-8")
     return path
 
 

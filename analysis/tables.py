@@ -9,6 +9,7 @@ import pandas as pd
 from ablations.record import Outcome, Plan
 from ablations.words import marked, reference
 from analysis import latex
+from analysis.floats import Float
 from analysis.floor import filled, floor
 from analysis.planned_runs import NOT_NEEDED
 from analysis.runs import StudyRuns
@@ -30,14 +31,23 @@ class Table:
     readable: pd.DataFrame
     caption: str
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write ``name.csv``, ``name.md`` and ``name.tex``; returns the files."""
+    def write(self, folder: Path, of: str, kind: Float = Float.AUTO) -> list[Path]:
+        """Write ``name.csv``, ``name.md`` and ``name.tex``.
+
+        Args:
+            folder: where to.
+            of: the study, or several: a part of the label in LaTeX, ``tab:of:name``.
+            kind: environment in LaTeX.
+
+        Returns:
+            The files.
+        """
         paths = [folder / f"{self.name}.{suffix}" for suffix in ("csv", "md", "tex")]
         self.numbers.to_csv(paths[0], float_format="%.10g")
         escaped = self.readable.map(lambda text: str(text).replace("|", "\\|"))
         body = escaped.to_markdown(index=False, disable_numparse=True)
         paths[1].write_text(f"{body}\n\n{self.caption}\n", encoding="utf-8")
-        paths[2].write_text(latex.longtable(self.readable, self.caption, f"tab:{self.name}"), encoding="utf-8")
+        paths[2].write_text(latex.table(self.readable, self.caption, f"tab:{of}:{self.name}", kind), encoding="utf-8")
         return paths
 
 

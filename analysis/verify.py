@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ablations.record import DEFAULT_URI
+from analysis.floats import Float
 
 if TYPE_CHECKING:
     from analysis.agreement import Agreement
@@ -69,7 +70,8 @@ def verify(folder: Path, uri: str) -> "tuple[str, Agreement]":
     runs = store.load(written.manifest["study"])
     with tempfile.TemporaryDirectory() as temporary:
         again = Path(temporary)
-        report.write(store, runs, again, written.manifest["allow_mixed"], written.manifest.get("ui"))
+        kind = Float(written.manifest.get("float", Float.AUTO))
+        report.write(store, runs, again, written.manifest["allow_mixed"], written.manifest.get("ui"), kind)
         return store.uri, compare(written, Report(again, read(again)))
 
 

@@ -187,7 +187,7 @@ def test_the_tables_say_what_so_few_data_sets_can_show(tmp_path: Path) -> None:
     assert "B: INCOMPLETE" in table.caption
     assert pairs.numbers.to_numpy() == pytest.approx(pairs.numbers.to_numpy().T)
     for one in (table, pairs):
-        one.write(tmp_path)
+        one.write(tmp_path, "study")
     many = blocks([data_set(name, {}) for name in "ABCDE"])
     assert "HARDLY" not in side_by_side_table(many, ranks(many.means, "max")).caption
 

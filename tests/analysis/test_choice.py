@@ -127,7 +127,7 @@ def test_a_baseline_that_failed_leaves_a_choice_without_a_difference() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_few_seeds_say_what_they_cannot(seeds: int, tmp_path: Path) -> None:
     table = choice_table(with_dev(study(grid_plan(seeds=seeds), {"c220y": 0.2})))
-    table.write(tmp_path)
+    table.write(tmp_path, "study")
     assert ("naive: with one seed no other is left to judge the choice" in table.caption) == (seeds == 1)
     assert (FRESH in table.numbers.index) == (seeds == 2)
 
@@ -136,7 +136,7 @@ def test_where_there_is_nothing_to_choose_the_table_says_why(tmp_path: Path) -> 
     whole = study(grid_plan(), {})
     empty = with_dev(StudyRuns(whole.plan, whole.frame.assign(outcome=MISSING)))
     table = choice_table(empty)
-    table.write(tmp_path)
+    table.write(tmp_path, "study")
     assert "Nothing to choose: no two cells finished with the same seeds" in (tmp_path / "choice.md").read_text()
     alone = replace(whole.plan, cells=whole.plan.cells[:1])
     frame = whole.frame[whole.frame["cell"] == "c110x"]

@@ -208,6 +208,6 @@ def test_runs_that_are_gone_leave_the_rest(tmp_path: Path) -> None:
         client.delete_run(row["run_id"])
     reader = Reader(made.uri)
     empty = variance_table(reader, reader.load("tiny"))
-    empty.write(tmp_path)
+    empty.write(tmp_path, "study")
     assert empty.numbers.empty
     assert "INCOMPLETE: of 8 planned runs 8 missing" in (tmp_path / "variance.md").read_text()

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from pypdf import PdfReader
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -34,21 +36,28 @@ def run(study: str, uri: str) -> None:
     assert Driver(uri, InProcess(), Console(quiet=True)).bring_up_to_date(loaded, plan) == 0
 
 
-def compile_all(folder: Path, said: str) -> set[str]:
-    """Compile the tables of a folder as one paper; returns their names."""
-    tables = sorted(path.stem for path in folder.glob("*.tex") if path.stem != "numbers")
-    numbers = rf"\input{{numbers}} It is {said}." if said else ""
-    body = "".join(rf"\input{{{table}}}" for table in tables)
-    (folder / "paper.tex").write_text(
-        rf"\documentclass{{article}}{PACKAGES}\begin{{document}}{numbers}{body}\end{{document}}"
-    )
+def compiled(folder: Path, document: str) -> str:
+    """Compile a paper; returns what it prints, without spaces."""
+    (folder / "paper.tex").write_text(document)
     for _ in range(3):  # the widths of long tables settle
         done = subprocess.run(
             ["pdflatex", "-halt-on-error", "paper.tex"], cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-2000:]
-    over = [float(found) for found in re.findall(r"Overfull \\hbox \(([\d.]+)pt", done.stdout)]
-    assert max(over, default=0.0) <= MOST_OVER, done.stdout
+    log = " ".join(done.stdout.split())
+    over = [float(found) for found in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+    assert max(over, default=0.0) <= MOST_OVER, log
+    assert "Float too large" not in log, log
+    assert "multiply" not in log, log
+    return "".join("".join(page.extract_text().split()) for page in PdfReader(folder / "paper.pdf").pages)
+
+
+def compile_all(folder: Path, said: str) -> set[str]:
+    """Compile the tables of a folder as one paper; returns their names."""
+    tables = sorted(path.stem for path in folder.glob("*.tex") if path.stem not in ("numbers", "paper"))
+    numbers = rf"\input{{numbers}} It is {said}." if said else ""
+    body = "".join(rf"\input{{{table}}}\clearpage " for table in tables)
+    compiled(folder, rf"\documentclass{{article}}{PACKAGES}\begin{{document}}{numbers}{body}\end{{document}}")
     return set(tables)
 
 
@@ -76,3 +85,54 @@ def test_the_tables_of_several_data_sets_compile_and_fit(tmp_path: Path) -> None
     result = CliRunner().invoke(across.app, options)
     assert result.exit_code == 0, result.output
     assert compile_all(tmp_path / "paper", "") == {"across", "pairs"}
+
+
+ONE, TWO = r"\documentclass{article}", r"\documentclass[twocolumn]{article}"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Two studies of one store."""
+    folder = tmp_path_factory.mktemp("pair")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    for study in ("loss", "weighting"):
+        run(study, uri)
+    return folder, uri
+
+
+def plus_signs(folder: Path) -> set[str]:
+    """Numbers of a table that begin with a plus."""
+    return set(re.findall(r"(?<=& )\+[\d.]+(?= )", (folder / "cells.tex").read_text()))
+
+
+@pytest.mark.parametrize("package", ["", r"\usepackage{siunitx}"], ids=["plain", "siunitx"])
+@pytest.mark.parametrize(("paper", "kind"), [(ONE, "auto"), (ONE, "table"), (TWO, "table*")])
+def test_two_studies_share_a_paper_and_print_what_the_tables_say(
+    pair: tuple[Path, str], tmp_path: Path, package: str, paper: str, kind: str
+) -> None:
+    _, uri = pair
+    body = said = ""
+    for study in ("loss", "weighting"):
+        options = ["--study", study, "--out", f"{tmp_path}/{study}", "--float", kind, "--tracking-uri", uri]
+        result = CliRunner().invoke(report.app, options)
+        assert result.exit_code == 0, result.output
+        tables = sorted(path.stem for path in (tmp_path / study).glob("*.tex") if path.stem != "numbers")
+        body += "".join(rf"\input{{{study}/{table}}}\clearpage " for table in tables)
+        said += rf"\input{{{study}/numbers}}Of {study}: \result{{{study}/cells/baseline/mean}}, "
+        said += rf"Table~\ref{{tab:{study}:cells}}. "
+    text = compiled(tmp_path, rf"{paper}{PACKAGES}{package}\begin{{document}}{said}{body}\end{{document}}")
+    for study in ("loss", "weighting"):
+        signed = plus_signs(tmp_path / study)
+        assert signed != set()
+        assert [number for number in signed if number not in text] == []
+        mean = pd.read_csv(tmp_path / study / "cells.csv").set_index("name")["mean"].to_dict()["baseline"]
+        assert f"Of{study}:{mean:.3f},Table" in text
+    assert "??" not in text
+
+
+def test_the_same_numbers_may_be_read_twice_and_in_a_group(pair: tuple[Path, str], tmp_path: Path) -> None:
+    _, uri = pair
+    options = ["--study", "loss", "--out", f"{tmp_path}/loss", "--tracking-uri", uri]
+    assert CliRunner().invoke(report.app, options).exit_code == 0
+    body = r"{\input{loss/numbers}}\input{loss/numbers}It is \result{loss/cells/baseline/mean}."
+    assert "Itis0." in compiled(tmp_path, rf"{ONE}\begin{{document}}{body}\end{{document}}")

@@ -15,6 +15,7 @@ from analysis.course import Course, drawn_cells
 from analysis.factors import effects_table, most_important
 from analysis.figures import curves, forest, heatmap, margins, matrices, shares, terms
 from analysis.figures.style import save, style
+from analysis.floats import Float
 from analysis.runs import StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.tables import Table, cells_table
@@ -51,7 +52,7 @@ def test_missing_runs_show_as_holes() -> None:
 def test_a_study_without_any_finished_run_has_tables_of_holes(tmp_path: Path) -> None:
     empty = study(grid_plan(seeds=1), {}, missing=8)
     for table in (cells_table(empty), effects_table(empty)):
-        table.write(tmp_path)
+        table.write(tmp_path, "study")
     assert "0 of 1" in (tmp_path / "cells.md").read_text()
 
 
@@ -78,7 +79,7 @@ def test_the_same_study_gives_the_same_bytes(complete: StudyRuns, tmp_path: Path
         folder = tmp_path / name
         folder.mkdir()
         table = cells_table(complete)
-        table.write(folder)
+        table.write(folder, "study")
         with style():
             save(heatmap.draw(*heatmap.panels(complete.plan, table, "a", "b"), "f1"), folder, "heatmap")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -217,29 +218,52 @@ def test_a_panel_without_runs_leaves_the_scale_to_the_others() -> None:
 
 def test_a_number_for_the_text_is_the_number_of_the_table(complete: StudyRuns) -> None:
     table = cells_table(complete)
-    text = latex.macros("cells", table.readable)
+    text = latex.macros("grid", "cells", table.readable)
     row = table.readable.set_index("cell").loc["a=2 b=20 y"]
-    assert rf"\csname result@cells/a=2 b=20 y/mean\endcsname{{{row['mean']}}}" in text
-    assert rf"\csname result@cells/a=2 b=20 y/verdict\endcsname{{{row['verdict']}}}" in text
+    assert rf"\csname result@grid/cells/a=2 b=20 y/mean\endcsname{{{row['mean']}}}" in text
+    assert rf"\csname result@grid/cells/a=2 b=20 y/verdict\endcsname{{{row['verdict']}}}" in text
     names = [line.partition("endcsname")[0] for line in text.splitlines()]
     assert len(set(names)) == len(names) == 8 * 7
 
 
 def test_two_rows_of_one_name_have_macros_of_their_own() -> None:
-    text = latex.macros("t", pd.DataFrame({"a": ["x", "x%"], "b": ["1", "[2]"]}))
+    text = latex.macros("s", "t", pd.DataFrame({"a": ["x", "x%"], "b": ["1", "[2]"]}))
     assert text.splitlines() == [
-        r"\expandafter\newcommand\csname result@t/x/b\endcsname{1}",
-        r"\expandafter\newcommand\csname result@t/x (2)/b\endcsname{{[}2]}",
+        r"\expandafter\gdef\csname result@s/t/x/b\endcsname{1}",
+        r"\expandafter\gdef\csname result@s/t/x (2)/b\endcsname{{[}2]}",
     ]
 
 
 def test_numbers_of_latex_are_aligned_and_texts_are_not() -> None:
-    frame = pd.DataFrame({"name": ["a_b", "c"], "x": ["+1.25", "–"], "p": ["< .001", ".5"], "n": ["3", "12"]})
-    text = latex.longtable(frame, "50 %", "tab:t")
-    assert r"\begin{longtable}{l N{+1.2} N{1.1} N{2.0}}" in text
-    assert r"a\_b & +1.25 & {\textless{} .001} & 3 \\" in text
-    assert r"c & {--} & .5 & 12 \\" in text
+    frame = pd.DataFrame({"name": ["a_b", "c"], "x": ["+1.25", "–"], "p": ["< .001", ".500"], "n": ["3", "12"]})
+    text = latex.table(frame, "50 %", "tab:t")
+    # A p-value without its 0 would get one from siunitx.
+    assert r"\begin{tabular}{l N{+1.2} r N{2.0}}" in text
+    assert r"a\_b & +1.25 & \textless{} .001 & 3 \\" in text
+    assert r"c & {--} & .500 & 12 \\" in text
     assert r"\caption{50 \%} \label{tab:t}" in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind", "environment", "parts"),
+    [
+        (5, Float.AUTO, "table", 1),
+        (200, Float.AUTO, "longtable", 1),
+        (5, Float.LONG, "longtable", 1),
+        (5, Float.WIDE, "table*", 1),
+        (200, Float.WIDE, "table*", 5),
+        (200, Float.TABLE, "table", 5),
+    ],
+)
+def test_a_table_of_latex_that_is_longer_than_a_page_is_divided(
+    rows: int, kind: Float, environment: str, parts: int
+) -> None:
+    frame = pd.DataFrame({"name": [f"c{i}" for i in range(rows)], "x": ["+1.25"] * rows})
+    text = latex.table(frame, "A caption.", "tab:t", kind)
+    assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}") == parts
+    assert text.count(r"\label{tab:t}") == 1
+    assert text.count(r"\addtocounter{table}{-1}\caption[]{(continued)}") == parts - 1
+    assert sum(line.startswith("c") for line in text.splitlines()) == rows
 
 
 def test_the_forest_shows_what_is_furthest_from_0(complete: StudyRuns) -> None:
