@@ -42,7 +42,7 @@ NARROW = 14  # characters of a line of such a text
 PAGE, CAPTION_LINE, CAPTION_CHARACTERS = 500.0, 12.0, 80  # points of a page, and of a line of a caption
 LOOKUP = r"""% \input this file; \result{STUDY/cells/baseline/mean} is then a number of the study. Needs no package.
 \providecommand{\result}[1]{\ifcsname result@#1\endcsname\csname result@#1\endcsname
-  \else\errmessage{no result '#1' in the studies}\fi}
+  \else\errmessage{no result '#1' in the studies}\fi}%
 """
 
 
@@ -181,8 +181,8 @@ def _column(texts: Sequence[str], wide: bool) -> tuple[str, list[str]]:
 def macros(study: str, table: str, readable: pd.DataFrame) -> str:
     r"""One macro for each cell of a table, by ``study/table/first column/column``.
 
-    A second row of the same name has ``(2)`` after it. The texts are those of the table, so that a number in the text
-    of a paper is the number in its table.
+    They may be read within a paragraph: no line of theirs is a space. A second row of the same name has ``(2)`` after
+    it. The texts are those of the table, so that a number in the text of a paper is the number in its table.
     """
     lines, seen = [], dict[str, int]()
     for row in readable.astype(str).itertuples(index=False):
@@ -191,7 +191,7 @@ def macros(study: str, table: str, readable: pd.DataFrame) -> str:
         name = key if seen[key] == 1 else f"{key} ({seen[key]})"
         for column, text in zip(list(readable)[1:], row[1:], strict=True):
             path = f"{study}/{table}/{name}/{_key(str(column))}"
-            lines.append(rf"\expandafter\gdef\csname result@{path}\endcsname{{{escape(text)}}}")
+            lines.append(rf"\expandafter\gdef\csname result@{path}\endcsname{{{escape(text)}}}%")
     return "\n".join(lines) + "\n"
 
 

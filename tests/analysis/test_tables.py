@@ -229,8 +229,8 @@ def test_a_number_for_the_text_is_the_number_of_the_table(complete: StudyRuns) -
 def test_two_rows_of_one_name_have_macros_of_their_own() -> None:
     text = latex.macros("s", "t", pd.DataFrame({"a": ["x", "x%"], "b": ["1", "[2]"]}))
     assert text.splitlines() == [
-        r"\expandafter\gdef\csname result@s/t/x/b\endcsname{1}",
-        r"\expandafter\gdef\csname result@s/t/x (2)/b\endcsname{{[}2]}",
+        r"\expandafter\gdef\csname result@s/t/x/b\endcsname{1}%",
+        r"\expandafter\gdef\csname result@s/t/x (2)/b\endcsname{{[}2]}%",
     ]
 
 
