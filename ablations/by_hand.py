@@ -24,6 +24,7 @@ class Setting:
     option: str
     path: str
     value: Any
+    hint: str = ""  # what may have been meant instead, to be added to a message
 
 
 def by_hand(study: str, given: list[Setting], seed: int) -> Study:
@@ -76,8 +77,7 @@ def _problems(error: ValidationError, written: Mapping[str, Any], given: list[Se
     for detail in error.errors():
         path = path_of(detail, written)
         dotted = ".".join(map(str, path))
-        option = next(
-            (x.option for x in reversed(given) if dotted.startswith(x.path) or x.path.startswith(dotted)), "defaults"
-        )
-        problems.append(f"{option}: {message_of(detail, path, RunConfig, written)}")
+        touching = [x for x in given if dotted.startswith(x.path) or x.path.startswith(dotted)]
+        option, hint = (touching[-1].option, touching[-1].hint) if touching else ("defaults", "")
+        problems.append(f"{option}: {message_of(detail, path, RunConfig, written)}{hint}")
     return problems

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from ablations import settings
 from ablations.designs import Path
 from ablations.includes import Source
 from ablations.matrix import Matrix, Range, UntilDecided
-from ablations.overrides import OPTION
+from ablations.overrides import OPTION, Override
 from ablations.problems import message_of, nearest, path_of
 from ablations.resolution import has
 from ablations.settings import Settings
@@ -22,7 +23,9 @@ Place = tuple[str | int, ...]
 class Checks:
     """Of the settings of one matrix."""
 
-    def __init__(self, source: Source, base: Settings, overrides: Mapping[str, Any], kind: type[Configuration]) -> None:
+    def __init__(
+        self, source: Source, base: Settings, overrides: Mapping[str, Override], kind: type[Configuration]
+    ) -> None:
         """Nothing is checked yet.
 
         Args:
@@ -53,23 +56,22 @@ class Checks:
         try:
             self.kind.model_validate_json(json.dumps(written))
         except ValidationError as error:
-            details = [(detail, path_of(detail, written)) for detail in error.errors()]
-            return [
-                f"{self._where(path, place)}: {message_of(detail, path, self.kind, written)}"
-                for detail, path in details
-            ]
+            return [self._problem(detail, path_of(detail, written), written, place) for detail in error.errors()]
         return []
 
     def of_change(self, change: Mapping[str, Any], place: Place) -> list[str]:
         """What is wrong with the base under a change."""
         return self.of(settings.applied(self.base, change), place)
 
-    def _where(self, path: Place, place: Place) -> str:
-        if place:
-            return self.source.place(*place)
+    def _problem(self, detail: ErrorDetails, path: Place, written: Settings, place: Place) -> str:
+        """A problem of complete settings, with where its value was written."""
+        message = message_of(detail, path, self.kind, written)
         dotted = ".".join(map(str, path))
         given = [key for key in self.overrides if dotted.startswith(key) or key.startswith(dotted)]
-        return f"{OPTION} {given[0]}" if given else self.source.place("base", *path)
+        if given and not place:
+            return f"{OPTION} {given[0]}: {message}{self.overrides[given[0]].hint}"
+        place = place or ("base", *path)
+        return f"{self.source.place(*place)}: {message}{self.source.hint(*place)}"
 
     def of_search(self, matrix: Matrix) -> Iterator[str]:
         """What the form of the file alone does not tell, of a search and of ranges without one."""

@@ -24,18 +24,39 @@ class Source:
         value: what it says.
         text: of all files; what is included stands behind, as a comment.
         places: file and line of each path of keys and indices.
+        hints: for the path of a list what may have been meant instead of what is read.
     """
 
     file: File
     value: Any
     text: str
     places: Mapping[Path, str]
+    hints: Mapping[Path, str]
 
     def place(self, *path: str | int) -> str:
         """File and line of the nearest enclosing thing that has one."""
         while path not in self.places:
             path = path[:-1]
         return self.places[path]
+
+    def hint(self, *path: str | int) -> str:
+        """What may have been meant above or below a path instead, to be added to a message; empty if nothing."""
+        found = [hint for place, hint in self.hints.items() if path and path[: len(place)] == place[: len(path)]]
+        return "".join(f"; {hint}" for hint in found)
+
+
+def require(file: File) -> None:
+    """Refuse what is no file.
+
+    Raises:
+        MatrixError: there is none, or its name cannot be one.
+    """
+    try:
+        there = file.is_file()
+    except OSError as error:
+        raise MatrixError(f"{file}: {error.strerror}") from error
+    if not there:
+        raise MatrixError(f"{file}: no such file")
 
 
 def read(file: File, within: tuple[File, ...] = ()) -> Source:
@@ -53,7 +74,7 @@ def read(file: File, within: tuple[File, ...] = ()) -> Source:
     except (yaml_lines.YamlError, EncodingError, OSError) as error:
         raise MatrixError("\n".join(f"{file}: {line}" for line in str(error).split("\n"))) from error
     places = {path: f"{file}: line {line}" for path, line in document.lines.items()}
-    own = Source(file, _without_anchors(document.value), text, places)
+    own = Source(file, _without_anchors(document.value), text, places, document.hints)
     if not isinstance(own.value, dict) or INCLUDE not in own.value:
         return own
     name, chain = own.value[INCLUDE], (*within, file.resolve())
@@ -88,12 +109,12 @@ def _put(own: Source, below: Source) -> Source:
             whole = merged(below.value[key], mine[key]) if key in ("base", "metric") else below.value[key] | mine[key]
             value[key] = {k: v for k, v in whole.items() if v is not None}
     replaced = [path for path in own.places if path and not _goes_on(own.value, path)]
-    kept = {
-        path: place for path, place in below.places.items() if not any(path[: len(over)] == over for over in replaced)
-    }
+    kept = {path for path in below.places if not any(path[: len(over)] == over for over in replaced)}
+    places = {path: place for path, place in below.places.items() if path in kept} | dict(own.places)
+    hints = {path: hint for path, hint in below.hints.items() if path in kept} | dict(own.hints)
     comment = "".join(f"# {line}\n" for line in below.text.splitlines())
     text = f"{own.text.rstrip()}\n# included from {below.file.name}:\n{comment}"
-    return Source(own.file, value, text, {**kept, **own.places})
+    return Source(own.file, value, text, places, hints)
 
 
 def _goes_on(value: Any, path: Path) -> bool:

@@ -74,12 +74,7 @@ def load(
     Raises:
         MatrixError: with every problem found, one a line, each with file and line.
     """
-    try:
-        there = path.is_file()
-    except OSError as error:
-        raise MatrixError(f"{path}: {error.strerror}") from error
-    if not there:
-        raise MatrixError(f"{path}: no such file")
+    includes.require(path)
     return _Reader(path, overrides).study(seeds, until_decided)
 
 
@@ -88,7 +83,8 @@ class _Reader:
 
     def __init__(self, path: Path, overrides: Sequence[str]) -> None:
         self.path = path
-        self.overrides = dict(override(text) for text in overrides)
+        self.given = {given.path: given for given in map(override, overrides)}
+        self.overrides = {path: given.value for path, given in self.given.items()}
         self.source = includes.read(path)
 
     def study(self, seeds: Sequence[int] | None, until_decided: bool) -> Study:
@@ -104,7 +100,7 @@ class _Reader:
             raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
         kind, default = settings.kind(matrix.task), settings.defaults(matrix.task)
         self.base = settings.applied(settings.merged(default, matrix.base), self.overrides)
-        self.checks = Checks(self.source, self.base, self.overrides, kind)
+        self.checks = Checks(self.source, self.base, self.given, kind)
         _refuse([*self.checks.of_base(), *self.checks.of_metrics(matrix)])
         _refuse([*self.checks.of_search(matrix), *self.checks.of_ties(matrix), *self.checks.of_levels(matrix)])
         changed = [f"# {OPTION} {key}={value}\n" for key, value in self.overrides.items()]
@@ -141,7 +137,7 @@ class _Reader:
     def _matrix_problems(self, error: ValidationError, value: Settings) -> Iterator[str]:
         for detail in error.errors():
             path = path_of(detail, value)
-            yield f"{self.source.place(*path)}: {message_of(detail, path, Matrix, value)}"
+            yield f"{self.source.place(*path)}: {message_of(detail, path, Matrix, value)}{self.source.hint(*path)}"
 
     def _cells(self, matrix: Matrix) -> tuple[tuple[Cell, ...], tuple[str, ...]]:
         """The cells, and in words what is none."""
@@ -233,7 +229,8 @@ class _Reader:
             for i, j in equal_levels(axis, made):
                 one, other = ([*axis.levels[k].values()] for k in (i, j))
                 both = f"the levels {_short(one)} and {_short(other)} are one configuration"
-                yield f"{self.source.place('factors', axis.paths[0], j)}: factor '{axis.name}': {both}"
+                place = ("factors", axis.paths[0], j)
+                yield f"{self.source.place(*place)}: factor '{axis.name}': {both}{self.source.hint(*place)}"
 
     def _same(self, made: Sequence[Made]) -> Iterator[str]:
         """Written cells that are one configuration."""
@@ -273,7 +270,7 @@ class _Reader:
         excluded = " that are not excluded" if matrix.exclude else ""
         raise MatrixError(
             f"{self.source.place('baseline')}: the baseline ({wanted}) is none of the study's {len(cells)} cells"
-            f"{excluded}; each of its settings must be a level of its factor"
+            f"{excluded}; each of its settings must be a level of its factor{self.source.hint('factors')}"
         )
 
     def _searched_baseline(self, matrix: Matrix, search: Search) -> Cell:
@@ -282,7 +279,7 @@ class _Reader:
         if point is None:
             raise MatrixError(
                 f"{self.source.place('baseline')}: the baseline ({cell_id(wanted)}) is not in the space of the search; "
-                f"each of its settings must be a level of its factor, or within its range"
+                f"each of its settings must be a level of its factor, or within its range{self.source.hint('factors')}"
             )
         return replace(search.cell(point), levels={}, point="")
 

@@ -3,18 +3,17 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import yaml
+
+from ablations import decimals
 
 Path = tuple[str | int, ...]
 MAX_DEPTH = 20
 MAX_VALUES, MAX_CHARACTERS = 100_000, 1_000_000  # with each alias written out
 MAX_DIGITS = 18  # of 64 bits
 MERGE = "tag:yaml.org,2002:merge"
-NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
-DECIMALS = re.compile(r"0\d")  # how no whole number is written
 TAGS = {"str", "int", "float", "bool", "null", "seq", "map"}
 
 
@@ -24,10 +23,17 @@ class YamlError(ValueError):
 
 @dataclass(frozen=True)
 class Document:
-    """The value and, for each path of keys and indices in it, the line where it begins (counted from 1)."""
+    """A value and where it is written.
+
+    Attributes:
+        value: what the text says.
+        lines: for each path of keys and indices the line where it begins, counted from 1.
+        hints: for the path of a list what may have been meant instead of what is read.
+    """
 
     value: Any
     lines: dict[Path, int]
+    hints: dict[Path, str]
 
     def line(self, path: Path) -> int:
         """Line of the nearest enclosing thing that has one."""
@@ -57,22 +63,25 @@ def parse(text: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        YamlError: it is not well formed, a key stands twice, a key is no string, or it has a custom tag.
+        YamlError: it is not well formed, a key stands twice, a key is no string, it has a custom tag, or a number in it
+            has a decimal comma.
     """
     try:
         loader = _Loader(text)
     except yaml.reader.ReaderError as error:
-        raise YamlError(f"line {text[: error.position].count(chr(10)) + 1}: a control character") from error
+        is_byte = "\udc80" <= text[error.position] <= "\udcff"  # how Python passes on what it could not decode
+        what = "a byte that is not UTF-8" if is_byte else "a control character"
+        raise YamlError(f"line {text[: error.position].count(chr(10)) + 1}: {what}") from error
     try:
         node = loader.get_single_node()
         if node is None:
             raise YamlError("line 1: the file is empty")
         _merge(node, set())
-        walk = _Walk({})
+        walk = _Walk({}, {})
         problems = list(walk.problems(node, ()))
         if problems:
             raise YamlError("\n".join(problems))
-        return Document(loader.construct_document(node), walk.lines)
+        return Document(loader.construct_document(node), walk.lines, walk.hints)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(f"line {mark.line + 1 if mark else 1}: {error.problem}") from error
@@ -122,37 +131,18 @@ def _merge(node: yaml.Node, done: set[yaml.Node], above: tuple[yaml.Node, ...] =
     node.value = own
 
 
-def _decimal_commas(node: yaml.SequenceNode) -> Iterator[str]:
-    """A list of numbers that seems to have decimals with commas: ``[0,05, 0,1]`` is four numbers to YAML."""
-    text = node.start_mark.buffer
-    if not node.flow_style or text is None or any(item.tag not in NUMBERS or item.style for item in node.value):
-        return
-    values, pairs = [item.value for item in node.value], list(pairwise(node.value))
-    tight = [text[first.end_mark.pointer : second.start_mark.pointer] == "," for first, second in pairs]
-    zeros = [close and DECIMALS.match(value) for close, value in zip(tight, values[1:], strict=True)]
-    if any(zeros) or (any(tight) and not all(tight)):
-        # Without any space, every other comma is that of a decimal.
-        points = [number % 2 == 0 for number in range(len(tight))] if all(tight) else tight
-        meant = values[0] + "".join(
-            f"{'.' if point else ', '}{value}" for point, value in zip(points, values[1:], strict=True)
-        )
-        written = " ".join(text[node.start_mark.pointer : node.end_mark.pointer].split())
-        yield (
-            f"line {node.start_mark.line + 1}: {written:.60} is a list of {len(values)} numbers; write decimals with a "
-            f"point, [{meant}], or a space after every comma"
-        )
-
-
 @dataclass
 class _Walk:
     """Over all nodes of a document, an alias as often as it stands.
 
     Attributes:
         lines: for each path of keys and indices the line where it begins.
+        hints: for the path of a list what may have been meant instead.
         characters: of all scalars so far.
     """
 
     lines: dict[Path, int]
+    hints: dict[Path, str]
     characters: int = 0
 
     def problems(self, node: yaml.Node, path: Path) -> Iterator[str]:
@@ -171,12 +161,23 @@ class _Walk:
         if isinstance(node, yaml.ScalarNode):
             yield from self._of_scalar(node, line)
         elif isinstance(node, yaml.SequenceNode):
-            yield from _decimal_commas(node)
-            for index, item in enumerate(node.value):
-                yield from self.problems(item, (*path, index))
+            yield from self._of_list(node, path, line)
         elif isinstance(node, yaml.MappingNode):
+            split = dict(decimals.in_mapping(node))
             for key, value in node.value:
-                yield from self._of_entry(key, value, path)
+                if key in split:
+                    yield f"line {key.start_mark.line + 1}: {split[key]}"
+                else:
+                    yield from self._of_entry(key, value, path)
+
+    def _of_list(self, node: yaml.SequenceNode, path: Path, line: int) -> Iterator[str]:
+        split = decimals.in_list(node)
+        if split and split.certain:
+            yield f"line {line}: {split.message}"
+        elif split:
+            self.hints[path] = split.message
+        for index, item in enumerate(node.value):
+            yield from self.problems(item, (*path, index))
 
     def _of_scalar(self, node: yaml.ScalarNode, line: int) -> Iterator[str]:
         self.characters += len(node.value)

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from ablations.strayed import DELETED_PLAN, Strayed, of_rows
 from ablations.strayed import QUERY as STRAYED
-from ablations.strayed import Strayed, of_rows
 from ablations.uri import to_read
 
 STUDIES = "SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'active'"
@@ -75,6 +75,10 @@ class Database:
     def strayed(self, study: str) -> list[Strayed]:
         """Other experiments, renamed or deleted ones, that have runs of a study."""
         return of_rows(self._select(STRAYED, study, study))
+
+    def deleted_plan(self, study: str) -> str:
+        """Id of the study's own run that was deleted last; empty if there is none."""
+        return next((str(run_id) for (run_id,) in self._select(DELETED_PLAN, study)), "")
 
     def runs(self, experiment: str) -> list[StoredRun]:
         """All runs of an experiment that are not deleted."""

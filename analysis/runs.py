@@ -32,7 +32,7 @@ from ablations.record import (
     digest,
     sqlite_path,
 )
-from ablations.strayed import Strayed
+from ablations.strayed import Strayed, without_plan
 from ablations.uri import UriError, check_uri, to_read
 from analysis.database import Database, StoredRun
 from analysis.planned_runs import NOT_NEEDED, counted, planned_frame
@@ -85,6 +85,9 @@ class Reader(Protocol):
 
     def strayed(self, study: str) -> Sequence[Strayed]:
         """Other experiments, renamed or deleted ones, that have runs of a study."""
+
+    def deleted_plan(self, study: str) -> str:
+        """Id of the study's own run that was deleted last; empty if there is none."""
 
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""
@@ -196,11 +199,11 @@ class Store:
             lost = Strayed(study, self.studies[study], deleted=False)
             raise StudyError(lost.sentence(of))
         if not runs:
-            raise StudyError(
-                f"the experiment '{study}' has no plan: its run 'study {study}' was deleted, or it was not made by "
-                f"runners.ablate. Restore that run in the UI, or run the matrix again, which repeats no finished run"
-            )
-        return runs[0]
+            with refusals(self.uri):
+                run_id = self.reader.deleted_plan(study)
+            again = sqlite_path(self.uri) is not None
+            raise StudyError(f"the experiment '{study}' has no plan: {without_plan(study, run_id, again)}")
+        return max(runs, key=lambda run: (run.started, run.run_id))
 
     def _planned(self, study: str, run: StoredRun, file: str, kind: Kind) -> StudyRuns:
         plan = self._plan(study, run, file)

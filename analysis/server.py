@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablations.credentials import redact, told
-from ablations.strayed import Strayed, of_server
+from ablations.strayed import Strayed, deleted_plan_on_server, of_server
 from analysis.database import StoredRun
 from analysis.runs import StudyError
 
@@ -47,6 +47,14 @@ class Server:
             from mlflow.entities import ViewType
 
             return of_server(self.client, ViewType.ALL, study)
+
+    def deleted_plan(self, study: str) -> str:
+        """Id of the study's own run that was deleted last; empty if there is none."""
+        with self._refusals():
+            from mlflow.entities import ViewType
+
+            experiment = self.client.get_experiment_by_name(study)
+            return deleted_plan_on_server(self.client, ViewType.DELETED_ONLY, experiment.experiment_id)
 
     def runs(self, experiment: str) -> Sequence[StoredRun]:
         """All runs of an experiment that are not deleted."""

@@ -228,8 +228,8 @@ class _Study:
 
 def _keeps(known: Ledger, tag: Tag, plan: Plan) -> bool:
     """Whether the store has just this plan."""
-    return plan.digest() in {run.tags.get(tag) for run in known.of(Kind.STUDY)}
+    return known.study_run is not None and known.study_run.tags.get(tag) == plan.digest()
 
 
 def _keeps_decisions(known: Ledger, text: str) -> bool:
-    return digest(text) in {run.tags.get(Tag.DECISIONS) for run in known.of(Kind.STUDY)}
+    return known.study_run is not None and known.study_run.tags.get(Tag.DECISIONS) == digest(text)

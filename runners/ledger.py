@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.record import Kind, Outcome, Plan, Tag, sqlite_path
+from ablations.strayed import DELETED_PLAN, Strayed, deleted_plan_on_server, of_rows, of_server
 from ablations.strayed import QUERY as QUERY_STRAYED
-from ablations.strayed import Strayed, of_rows, of_server
 from ablations.uri import to_read
 from runners.store import StoreError, artifact_bytes, connect, failures
 from runners.store.relocation import folder, recorded
@@ -63,6 +63,12 @@ class Ledger:
     def of(self, kind: Kind) -> list[StoredRun]:
         """Runs of one kind."""
         return [run for run in self.runs if run.tags.get(Tag.KIND) == kind]
+
+    @property
+    def study_run(self) -> StoredRun | None:
+        """The study's own run; of several, as after a deleted one was restored, the last."""
+        own = self.of(Kind.STUDY)
+        return own[-1] if own else None
 
     def complete(self, kind: Kind = Kind.CELL) -> list[StoredRun]:
         """Runs of one kind that are complete, diverged ones included."""
@@ -128,6 +134,23 @@ def strayed(uri: str, study: str) -> list[Strayed]:
     client = connect(uri)
     with failures(uri):
         return of_server(client, ViewType.ALL, study)
+
+
+def deleted_plan(uri: str, study: str) -> str:
+    """Id of the study's own run that was deleted last; empty if there is none.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = sqlite_path(uri)
+    if path is not None:
+        return next((str(run_id) for (run_id,) in _select(path, DELETED_PLAN, study)), "")
+    from mlflow.entities import ViewType
+
+    client = connect(uri)
+    with failures(uri):
+        experiment = client.get_experiment_by_name(study)
+        return deleted_plan_on_server(client, ViewType.DELETED_ONLY, experiment.experiment_id) if experiment else ""
 
 
 def metric(uri: str, study: str, name: str) -> dict[str, float]:

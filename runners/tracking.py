@@ -25,7 +25,7 @@ from ablations.record import (
     metric_name,
     sqlite_path,
 )
-from ablations.strayed import Strayed
+from ablations.strayed import Strayed, without_plan
 from runners import labels, ledger, provenance, saved_model
 from runners.artifacts import files
 from runners.attempt import FIRST, Attempt
@@ -141,6 +141,8 @@ class Tracker:
             if made or self.alone:
                 claims = {} if self.alone else {Tag.CLAIMS: self._make(Kind.CLAIMS, f"claims {self.plan.study}", {})}
                 return self._make(Kind.STUDY, f"study {self.plan.study}", claims), claims.get(Tag.CLAIMS, "")
+            if deleted := ledger.deleted_plan(self.uri, self.plan.study):
+                raise StoreError(f"study '{self.plan.study}': {without_plan(self.plan.study, deleted, again=False)}")
             if time.monotonic() > deadline:
                 raise StoreError(
                     f"the experiment '{self.plan.study}' has no plan: it was made by something else, or by a driver "

@@ -126,22 +126,26 @@ def _settings(given: dict[str, Any], overrides: list[str]) -> "list[Setting]":
     from ablations.overrides import override
 
     gates = [Setting("--gate_reg_weight", "model.fusion.kind", "hierarchical")]
-    options = [Setting(f"--{key} {value}", PATHS[key], _value(key, value)) for key, value in given.items()]
+    options = [_setting(key, value) for key, value in given.items()]
+    others = [(text, override(text)) for text in overrides]
     return [
         *(gates if "gate_reg_weight" in given else []),
         *options,
-        *(Setting(f"--set {text}", *override(text)) for text in overrides),
+        *(Setting(f"--set {text}", given.path, given.value, given.hint) for text, given in others),
     ]
 
 
-def _value(key: str, value: Any) -> Any:
-    if key in KINDS:
-        return {"kind": value}
-    if key == "class_weight":
-        from ablations.overrides import override
+def _setting(key: str, value: Any) -> "Setting":
+    from ablations.by_hand import Setting
+    from ablations.overrides import override
 
-        return override(f"{key}={value}")[1]
-    return value
+    option, hint = f"--{key} {value}", ""
+    if key in KINDS:
+        value = {"kind": value}
+    if key == "class_weight":
+        weights = override(f"{key}={value}")
+        value, hint = weights.value, weights.hint
+    return Setting(option, PATHS[key], value, hint)
 
 
 def _report(study: str, folder: Path, uri: str) -> None:

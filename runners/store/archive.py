@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ablations.record import Kind, Tag
-from runners.ledger import strayed
+from ablations.strayed import Strayed, of_rows, without_plan
+from runners.ledger import deleted_plan, read, strayed
 from runners.store.connection import connect
 from runners.store.database import reading, require_file
 from runners.store.errors import StoreError
@@ -58,6 +59,12 @@ SELECT k.value FROM {{0}}.runs r JOIN {{0}}.tags k ON k.run_uuid = r.run_uuid AN
 LEFT JOIN {{0}}.tags s ON s.run_uuid = r.run_uuid AND s.key = '{Tag.SUPERSEDED}'
 WHERE r.status = 'FINISHED' AND s.value IS NULL AND r.lifecycle_stage = 'active' AND r.experiment_id = ?
 """
+ELSEWHERE = """
+SELECT r.run_uuid, e.name, e.experiment_id, e.lifecycle_stage
+FROM main.runs r JOIN part.runs p ON p.run_uuid = r.run_uuid
+JOIN main.experiments e ON e.experiment_id = r.experiment_id
+WHERE r.experiment_id != ?
+"""
 OWN = f"SELECT run_uuid FROM {{0}}.tags WHERE key = '{Tag.KIND}' AND value IN ('{Kind.STUDY}', '{Kind.CLAIMS}')"
 
 
@@ -85,6 +92,8 @@ def export(uri: str, study: str, target: Path) -> int:
     if study not in known:
         lost = "".join(f"\n{one.sentence(study)}" for one in strayed(uri, study))
         raise StoreError(f"no study '{study}' in {path}; the studies there are: {', '.join(known) or 'none yet'}{lost}")
+    if not read(uri, study).study_run:
+        raise StoreError(f"study '{study}': {without_plan(study, deleted_plan(uri, study))}")
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as place:
             part, new = Path(place) / DATABASE, Path(place) / target.name
@@ -152,6 +161,7 @@ def _bring(archive: zipfile.ZipFile, part: Path, path: Path, study: str) -> Impo
         connection.execute("BEGIN IMMEDIATE")
         experiment = _experiment(connection, study, location)
         new, replaced = _new(connection, experiment)
+        _refuse_strayed(connection, experiment, study, new)
         total = connection.execute("SELECT count(*) FROM part.runs").fetchone()[0]
         connection.execute("CREATE TEMP TABLE new (run_uuid PRIMARY KEY)")
         connection.executemany("INSERT INTO new VALUES (?)", [(run_id,) for run_id in sorted(new)])
@@ -170,7 +180,7 @@ def _experiment(connection: sqlite3.Connection, study: str, location: Path) -> i
     found = connection.execute("SELECT experiment_id, lifecycle_stage FROM main.experiments WHERE name = ?", [study])
     for number, stage in found:
         if stage != "active":
-            raise ValueError(f"the experiment '{study}' was deleted in the store; restore it first")
+            raise StoreError(Strayed(study, str(number), deleted=True).sentence(study))
         return int(number)
     [(number,)] = connection.execute(
         "SELECT CASE WHEN experiment_id IN (SELECT experiment_id FROM main.experiments) "
@@ -194,6 +204,14 @@ def _new(connection: sqlite3.Connection, experiment: int) -> tuple[set[str], set
     if ours:
         new -= own
     return new, own & ours if ours < theirs else set()
+
+
+def _refuse_strayed(connection: sqlite3.Connection, experiment: int, study: str, new: set[str]) -> None:
+    """Refuse runs that the store has already in an experiment that was renamed or deleted."""
+    for run_id, *row in connection.execute(ELSEWHERE, [experiment]):
+        if run_id in new:
+            [lost] = of_rows([(*row, None)])
+            raise StoreError(lost.sentence(study))
 
 
 def _insert(connection: sqlite3.Connection, experiment: int, location: Path) -> None:

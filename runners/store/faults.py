@@ -16,7 +16,7 @@ from ablations.record import (
     Outcome,
     Tag,
 )
-from ablations.strayed import Strayed
+from ablations.strayed import DELETED_PLAN, Strayed, without_plan
 from runners.ledger import Ledger, StoredRun, read
 from runners.store.database import reading, require_file
 from runners.store.errors import StoreError
@@ -32,22 +32,23 @@ SELECT i.rowid FROM inputs i LEFT JOIN runs r ON r.run_uuid = i.destination_id
 LEFT JOIN datasets d ON d.dataset_uuid = i.source_id
 WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND (r.run_uuid IS NULL OR d.dataset_uuid IS NULL)
 """
-RENAMED = """
-SELECT e.name, e.experiment_id, t.value, count(*)
+STRAYED = """
+SELECT e.name, e.experiment_id, e.lifecycle_stage != 'active', t.value, count(*)
 FROM experiments e JOIN runs r ON r.experiment_id = e.experiment_id
 JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.study'
 JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = 'ablation.kind' AND s.value IN ('cell', 'search')
-WHERE e.lifecycle_stage = 'active' AND r.lifecycle_stage = 'active' AND t.value != e.name
+WHERE (e.lifecycle_stage != 'active' OR r.lifecycle_stage = 'active') AND NOT EXISTS (
+    SELECT 1 FROM experiments o WHERE o.name = t.value AND o.lifecycle_stage = 'active'
+)
 GROUP BY e.experiment_id, t.value ORDER BY e.name
 """
-# Experiments with runs of a study and without its own run: of that, if it is there, deleted, the last.
-WITHOUT_PLAN = """
+WITHOUT_OWN_RUN = """
 WITH kinds AS (
-    SELECT r.experiment_id, r.run_uuid, r.lifecycle_stage, t.value AS kind
+    SELECT r.experiment_id, r.lifecycle_stage, t.value AS kind, s.value AS study
     FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'ablation.kind'
+    LEFT JOIN tags s ON s.run_uuid = r.run_uuid AND s.key = 'ablation.study'
 )
-SELECT e.name, max(CASE WHEN k.kind = 'study' THEN k.run_uuid END)
-FROM experiments e JOIN kinds k ON k.experiment_id = e.experiment_id
+SELECT e.name, coalesce(max(k.study), e.name) FROM experiments e JOIN kinds k ON k.experiment_id = e.experiment_id
 WHERE e.lifecycle_stage = 'active' GROUP BY e.experiment_id
 HAVING sum(k.kind = 'study' AND k.lifecycle_stage = 'active') = 0
 AND sum(k.kind IN ('cell', 'search') AND k.lifecycle_stage = 'active') > 0 ORDER BY e.name
@@ -85,7 +86,7 @@ def check(uri: str) -> list[Fault]:
     with reading(path) as connection:
         found = list(_records(connection))
         names = studies(connection)
-        found += _of_experiments(connection)
+        found += _of_experiments(connection, uri)
     for study in names:
         known = read(uri, study)
         found += [*_orphans(path, study, known), *_duplicates(study, known), *_missing(path, study, known)]
@@ -134,14 +135,35 @@ def _records(connection: sqlite3.Connection) -> Iterator[Fault]:
         yield Fault("database", f"{count} rows of '{table}' belong to no run or experiment", "gc removes them")
 
 
-def _of_experiments(connection: sqlite3.Connection) -> Iterator[Fault]:
-    """Experiments that were renamed, and those whose study run was deleted."""
-    for name, number, study, runs in connection.execute(RENAMED):
-        lost = Strayed(name, str(number), deleted=False, runs=runs)
-        yield Fault(name, *lost.sentence(study).split("; "))
-    for name, run_id in connection.execute(WITHOUT_PLAN):
-        back = f"restore it in the UI or with `mlflow runs restore --run-id {run_id}`, or " if run_id else ""
-        yield Fault(name, f"its run 'study {name}', which holds the plan, was deleted", f"{back}run the matrix again")
+@dataclass(frozen=True)
+class Planless:
+    """An experiment with runs of a study and without its own run; ``run_id`` of that is empty if it is gone."""
+
+    name: str
+    study: str
+    run_id: str
+
+
+def planless(connection: sqlite3.Connection) -> list[Planless]:
+    """The experiments whose study run was deleted."""
+    found = []
+    for name, study in connection.execute(WITHOUT_OWN_RUN).fetchall():
+        row = connection.execute(DELETED_PLAN, [name]).fetchone()
+        found.append(Planless(name, study, row[0] if row else ""))
+    return found
+
+
+def _of_experiments(connection: sqlite3.Connection, uri: str) -> Iterator[Fault]:
+    """Experiments that were renamed or deleted, and those whose study run was deleted."""
+    for name, number, deleted, study, runs in connection.execute(STRAYED):
+        lost = Strayed(name, str(number), bool(deleted), runs)
+        remove = f"; to remove it for good: mlflow gc --backend-store-uri {uri} --experiment-ids {number}"
+        yield Fault(name, lost.fate(study), lost.way_back(study) + (remove if deleted else ""))
+    names = studies(connection)
+    for one in planless(connection):
+        # A study that was run anew has its plan there; the experiment of before needs none.
+        if one.study == one.name or one.study not in names:
+            yield Fault(one.name, *without_plan(one.study, one.run_id).split("; "))
 
 
 def _orphans(path: Path, study: str, known: Ledger) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ from ablations.record import Tag
 from runners.ledger import StoredRun, read
 from runners.store.database import changing, reading, require_file
 from runners.store.errors import StoreError
-from runners.store.faults import duplicates, loose, orphans, studies
+from runners.store.faults import duplicates, loose, orphans, planless, studies
 from runners.store.lock import only_driver
 
 DELETED = """
@@ -30,7 +30,8 @@ RUN_ID = re.compile("[0-9a-f]{32}")
 def collect(uri: str, dry_run: bool = False) -> list[str]:
     """Mark runs of dead drivers killed and second copies superseded; remove deleted runs, loose rows and stray files.
 
-    Runs that failed or were killed are kept: they are a part of what the study took.
+    Runs that failed or were killed are kept: they are a part of what the study took. So is the deleted run of a study
+    that has no other with its plan.
 
     Args:
         uri: of an SQLite store.
@@ -50,7 +51,8 @@ def collect(uri: str, dry_run: bool = False) -> list[str]:
         for study in names:
             stack.enter_context(only_driver(path, study))
         with reading(path) as connection:
-            deleted = connection.execute(DELETED).fetchall()
+            needed = {one.run_id for one in planless(connection)}
+            deleted = [row for row in connection.execute(DELETED) if row[0] not in needed]
             rows = loose(connection)
         strays = list(_strays(path))
         if not dry_run:

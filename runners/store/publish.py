@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.record import REPORT_FOLDER, Kind, sqlite_path
-from runners.ledger import Ledger, StoredRun, read, strayed
+from ablations.record import REPORT_FOLDER, sqlite_path
+from ablations.strayed import without_plan
+from runners.ledger import Ledger, StoredRun, deleted_plan, read, strayed
 from runners.note import NOTE, with_report
 from runners.store.connection import absolute, connect, refusals
 from runners.store.database import reading, require_file
@@ -102,9 +103,11 @@ def _read(folder: Path, study: str) -> _Report:
 
 
 def _study_run(uri: str, study: str, known: Ledger) -> StoredRun:
-    own = known.of(Kind.STUDY)
-    if own:
-        return own[0]
+    if known.study_run:
+        return known.study_run
+    if known.runs:
+        path, run_id = sqlite_path(uri), deleted_plan(uri, study)
+        raise StoreError(f"study '{study}': {without_plan(study, run_id, again=path is not None)}")
     path = sqlite_path(uri)
     there = ""
     if path:

@@ -5,9 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from ablations.problems import MatrixError
 from ablations.study import Study, load
+from ablations.yaml_lines import YamlError, parse
+from runners.train import app as train
 
 ROOT = Path(__file__).parents[2]
 MODELINE = "# yaml-language-server: $schema=matrix.schema.json\n"
@@ -255,7 +259,7 @@ def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
 
 
 OTHERWISE = {
-    "[0,05, 0,1]": "[0,05, 0,1] is a list of 4 numbers; write decimals with a point, [0.05, 0.1], or a space after every",
+    "[0,05, 0,1]": "[0,05, 0,1] is a list of 4 values; write decimals with a point, [0.05, 0.1], or a space after every",
     "[0,05,0,1]": "write decimals with a point, [0.05, 0.1]",
     "[1, 2,5]": "write decimals with a point, [1, 2.5]",
     "[[0,05, 1], 2]": "write decimals with a point, [0.05, 1]",
@@ -329,3 +333,66 @@ def test_a_byte_order_mark_of_utf_8_is_no_part_of_the_text(tmp_path: Path) -> No
     study = load(tmp_path / "m.yaml")
     assert study.matrix.study == "loss"
     assert "\ufeff" not in study.text
+
+
+UNSPACED = {
+    "[0,5,1,5]": "the levels 5 and 5 are one configuration; [0,5,1,5] is a list of 4 values; write decimals with a point, [0.5, 1.5]",
+    "[0,5,\n    -1,5]": "input should be greater than or equal to 0, got -1; [0,5, -1,5] is a list of 4 values; write decimals with a point, [0.5, -1.5]",
+    "[7,5]": "each of its settings must be a level of its factor; [7,5] is a list of 2 values; write decimals with a point, [7.5]",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("levels", UNSPACED)
+def test_a_list_that_may_have_decimal_commas_is_named_where_it_leads_to_an_error(tmp_path: Path, levels: str) -> None:
+    message = refused(tmp_path, LOSS.replace(ENC, f"loss.encoder_weight: {levels}"))
+    assert UNSPACED[levels] in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[0.1,0.2, 0.3]", "[0.1, 0.2,0.3]", "[1,-2, 3]", "[10,20,30, 40]", "[10,20,\n  30]", "[[0,1], [2,3]]", '["0,5", 1]', "[a,5, b]", "{a: 0,b: 5}"],
+)  # fmt: skip
+def test_a_list_that_can_be_meant_as_it_is_read_is_read_however_it_is_spaced(text: str) -> None:
+    assert parse(text).value == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{weight: 0,05}", "line 1: 0,05 is a value and a key here; write decimals with a point: 0.05"),
+        ("{low: 0,01, high: 0,1}", "line 1: 0,1 is a value and a key here; write decimals with a point: 0.1"),
+        ("a:\n- {b: -1,5e-3, c: 1}", "line 2: -1,5e-3 is a value and a key here; write decimals with a point: -1.5e-3"),
+        ("[none, 0,05]", "line 1: [none, 0,05] is a list of 3 values; write decimals with a point, [none, 0.05]"),
+    ],
+)  # fmt: skip
+def test_a_decimal_comma_is_named_in_mappings_and_beside_words(text: str, message: str) -> None:
+    with pytest.raises(YamlError) as caught:
+        parse(text)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loss.contrastive={weight: 0,05}", "0,05 is a value and a key here; write decimals with a point: 0.05"),
+        ("loss.class_weight=[0,5, 1,5]", "write decimals with a point, [0.5, 1.5]"),
+        ("loss.class_weight=[0,5]", "greater than 0, got 0; [0,5] is a list of 2 values; write decimals with a point, [0.5]"),
+        ("training.epochs=1\udce4", "line 1: a byte that is not UTF-8"),
+    ],
+)  # fmt: skip
+def test_what_is_set_otherwise_is_refused_with_how_to_write_it(tmp_path: Path, override: str, message: str) -> None:
+    assert message in refused(tmp_path, LOSS, override)
+
+
+@pytest.mark.parametrize("arguments", [["--class_weight", "[0,5]"], ["--set", "loss.class_weight=[0,5]"]])
+def test_an_option_of_one_run_is_refused_with_how_to_write_it(arguments: list[str]) -> None:
+    result = CliRunner().invoke(train, arguments)
+    assert result.exit_code == 2
+    assert "got 0; [0,5] is a list of 2 values; write decimals with a point, [0.5]" in result.stderr
+
+
+def test_an_included_list_that_may_have_decimal_commas_is_named_unless_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "below.yaml").write_text(LOSS.replace(ENC, "loss.encoder_weight: [0,5,0,1]"))
+    above = "include: below.yaml\nstudy: above\n"
+    assert "write decimals with a point, [0.5, 0.1]" in refused(tmp_path, above)
+    assert "point" not in refused(tmp_path, f"{above}factors: {{loss.encoder_weight: [1, 1]}}\n")
