@@ -1,6 +1,13 @@
-# Everything runs in .venv, which the first target that needs it makes.
+# Everything runs in an environment that the first target that needs it makes; another Python gets one of its own:
+# make test-quick PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3.11
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What a Python or a library can break, without the tests that take minutes.
+QUICK := tests/test_project.py tests/ablations tests/model/test_losses.py tests/model/test_packs.py \
+	tests/runners/test_planner.py tests/runners/test_store.py tests/analysis/test_statistics.py \
+	tests/analysis/test_tables.py tests/analysis/test_page.py
+SMOKE = $(VENV)/smoke
 STUDY ?= loss
 STUDIES := presets weighting normalisation reconstruction gate modality architecture multilabel search parts path
 STUDIES_URI := sqlite:///mlruns/studies/mlflow.db
@@ -8,47 +15,54 @@ PORT ?= 5000
 export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: ablate studies report ui docs test test-slow torture benchmark gpu-check clean
+.PHONY: ablate studies report ui docs test test-quick test-slow torture benchmark gpu-check clean
 
-ablate: .venv/installed        ## run the loss ablation on the embedded data and write its tables
+ablate: $(VENV)/installed        ## run the loss ablation on the embedded data and write its tables
 	$(BIN)/python -m runners.ablate --matrix ablations/loss.yaml
 	$(BIN)/python -m analysis.report --study loss
 	$(BIN)/python -m runners.store publish --study loss paper/loss
 	@echo "Open paper/loss/report.html; the tables and figures are beside it. Browse the runs: make ui"
 
-studies: .venv/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
+studies: $(VENV)/installed       ## every matrix on the embedded data but `loss`, with 2 seeds, in a store of its own
 	@set -e; for study in $(STUDIES); do echo "== $$study"; \
 		$(BIN)/python -m runners.ablate --matrix ablations/$$study.yaml --seeds 2 --tracking-uri $(STUDIES_URI); \
 		$(BIN)/python -m analysis.report --study $$study --out paper/studies/$$study --tracking-uri $(STUDIES_URI) >/dev/null; \
 		echo "report: paper/studies/$$study/report.html"; \
 	done
 
-report: .venv/installed        ## tables, figures and page of a study: make report STUDY=loss
+report: $(VENV)/installed        ## tables, figures and page of a study: make report STUDY=loss
 	$(BIN)/python -m analysis.report --study $(STUDY)
 	$(BIN)/python -m runners.store publish --study $(STUDY) paper/$(STUDY)
 	@echo "Open paper/$(STUDY)/report.html"
 
-ui: .venv/installed            ## MLflow UI on the results database
+ui: $(VENV)/installed            ## MLflow UI on the results database
 	@$(BIN)/python -m runners.ui --port $(PORT)
 
-docs: .venv/installed          ## the documentation as a site that works from files
+docs: $(VENV)/installed          ## the documentation as a site that works from files
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
-test: .venv/installed          ## lint, types, import contracts, tests
+test: $(VENV)/installed          ## lint, types, import contracts, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 
-test-slow: .venv/installed     ## what takes minutes or needs a LaTeX
+test-quick: $(VENV)/installed  ## a part of the tests, and a small study with its report, in under five minutes
+	rm -rf $(SMOKE)
+	$(BIN)/pytest $(QUICK)
+	$(BIN)/python -m runners.ablate --matrix ablations/smoke.yaml --executor inprocess --tracking-uri sqlite:///$(SMOKE)/mlflow.db
+	$(BIN)/python -m analysis.report --study smoke --tracking-uri sqlite:///$(SMOKE)/mlflow.db --out $(SMOKE)/report >/dev/null
+	@test -s $(SMOKE)/report/report.html && echo "$$($(BIN)/python --version): the study ran, and its report is written"
+
+test-slow: $(VENV)/installed     ## what takes minutes or needs a LaTeX
 	$(BIN)/pytest -m slow -n 2
 
-torture: .venv/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (half an hour)
+torture: $(VENV)/installed       ## kill a study 30 times at random moments: nothing is lost, nothing done twice (half an hour)
 	$(BIN)/python -m benchmarks.torture 30
 
-benchmark: .venv/installed     ## the figures of the README
+benchmark: $(VENV)/installed     ## the figures of the README
 	$(BIN)/python -m benchmarks.step
 	$(BIN)/python -m benchmarks.fusion
 	$(BIN)/python -m benchmarks.weighting
@@ -66,10 +80,10 @@ gpu-check:                     ## packs against single runs on this machine's GP
 	$(PYTHON) -m benchmarks.packs
 
 clean:                         ## all that can be made again, except the results
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
-.venv/installed: pyproject.toml constraints.txt
-	@echo "Installing torch, Ray, MLflow and what they need into .venv, about two minutes the first time:"
-	@$(PYTHON) -m venv .venv
+$(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Installing torch, Ray, MLflow and what they need into $(VENV), about two minutes the first time:"
+	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@

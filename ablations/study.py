@@ -82,28 +82,27 @@ class _Reader:
     """Turns the file into cells; every problem it meets knows its line."""
 
     def __init__(self, path: Path, overrides: Sequence[str]) -> None:
-        self.path = path
         self.given = {given.path: given for given in map(override, overrides)}
-        self.overrides = {path: given.value for path, given in self.given.items()}
         self.source = includes.read(path)
 
     def study(self, seeds: Sequence[int] | None, until_decided: bool) -> Study:
         value = self.source.value
         if not isinstance(value, dict):
             raise MatrixError(
-                f"{self.path}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
+                f"{self.source.file}: line 1: a matrix is a mapping with the keys {', '.join(Matrix.model_fields)}"
             )
         given = value | task_defaults(self.source) | self._seeds(value.get("seeds"), seeds, until_decided)
         try:
             matrix = Matrix.model_validate_json(json.dumps(given))
         except ValidationError as error:
             raise MatrixError("\n".join(self._matrix_problems(error, given))) from error
+        values = {path: one.value for path, one in self.given.items()}
         kind, default = settings.kind(matrix.task), settings.defaults(matrix.task)
-        self.base = settings.applied(settings.merged(default, matrix.base), self.overrides)
+        self.base = settings.applied(settings.merged(default, matrix.base), values)
         self.checks = Checks(self.source, self.base, self.given, kind)
         _refuse([*self.checks.of_base(), *self.checks.of_metrics(matrix)])
         _refuse([*self.checks.of_search(matrix), *self.checks.of_ties(matrix), *self.checks.of_levels(matrix)])
-        changed = [f"# {OPTION} {key}={value}\n" for key, value in self.overrides.items()]
+        changed = [f"# {OPTION} {key}={value}\n" for key, value in values.items()]
         changed += [f"# --seeds {','.join(map(str, seeds))}\n"] if seeds is not None else []
         changed += ["# --until-decided\n"] if until_decided else []
         text = "".join([*changed, self.source.text])
@@ -204,9 +203,8 @@ class _Reader:
         known = baseline.switches()
         for number, name in enumerate(matrix.parts):
             if name not in known:
-                raise MatrixError(
-                    f"{self.source.place('parts', number)}: the baseline has no part '{name}'{nearest(name, known)}"
-                )
+                place = self.source.place("parts", number)
+                raise MatrixError(f"{place}: the baseline has no part '{name}'{nearest(name, known)}")
         if not known:
             raise MatrixError(f"{self.source.place('design')}: every part is off in the baseline already")
         return {name: known[name] for name in matrix.parts or known}
@@ -229,8 +227,8 @@ class _Reader:
             for i, j in equal_levels(axis, made):
                 one, other = ([*axis.levels[k].values()] for k in (i, j))
                 both = f"the levels {_short(one)} and {_short(other)} are one configuration"
-                place = ("factors", axis.paths[0], j)
-                yield f"{self.source.place(*place)}: factor '{axis.name}': {both}{self.source.hint(*place)}"
+                hint = self.source.hint("factors", axis.paths[0])
+                yield f"{self.source.place('factors', axis.paths[0], j)}: factor '{axis.name}': {both}{hint}"
 
     def _same(self, made: Sequence[Made]) -> Iterator[str]:
         """Written cells that are one configuration."""
@@ -239,7 +237,7 @@ class _Reader:
             if one.draft.name:
                 other = first.setdefault(one.cell().cell_id, one)
                 if other is not one and other.name != one.name and one.name in self.source.value.get("cells", {}):
-                    yield f"{self.path}: the cells '{other.name}' and '{one.name}' are one configuration"
+                    yield f"{self.source.file}: the cells '{other.name}' and '{one.name}' are one configuration"
 
     def _notes(self, matrix: Matrix, made: Sequence[Made], cells: Cells) -> Iterator[str]:
         for number, (predicate, count) in enumerate(zip(matrix.exclude, cells.excluded, strict=True)):

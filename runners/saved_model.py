@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablations.credentials import redact, told
 from ablations.record import DEFAULT_URI
 from ablations.results import Form, KeptModel
 from ablations.settings import resolved
@@ -111,7 +112,7 @@ def _read(run_id: str, uri: str) -> tuple[dict[str, Any], bytes]:
         try:
             there = client.list_artifacts(run_id, FOLDER)
         except MlflowException as error:
-            raise StoreError(f"no run {run_id} in {uri}: {error}") from error
+            raise StoreError(f"no run {run_id} in {redact(uri)}: {told(error)}") from error
         if not there:
             raise StoreError(f"the network of the run {run_id} was not kept: run it with --save-model")
         place = Path(client.download_artifacts(run_id, FOLDER, folder))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ablations.credentials import told
 from ablations.record import SQLITE
 from ablations.uri import to_read
 from runners.store.errors import StoreError
@@ -40,7 +41,7 @@ def upgrade(path: Path) -> Path | None:
         except Exception as error:
             # Whatever a migration may raise: it is not transactional.
             _copy(backup, path)
-            raise StoreError(f"the store {path} cannot be upgraded, and is as before: {error}") from error
+            raise StoreError(f"the store {path} cannot be upgraded, and is as before: {told(error)}") from error
     return backup
 
 

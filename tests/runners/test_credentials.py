@@ -1,5 +1,7 @@
 """Passwords of a store are nowhere but in the URI that is given."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from typer.testing import CliRunner
 from ablations.credentials import has_secrets, redact, told
 from ablations.record import Kind
 from analysis.report import app as report
-from runners import ledger
+from runners import ledger, saved_model
 from runners.ablate import app
+from runners.store import StoreError, connect, schema
 from runners.tracking import Tracker
 from tests.runners.conftest import SMOKE
 
@@ -106,3 +109,36 @@ def test_a_store_that_fails_during_a_study_is_named_without_them(
     assert result.exit_code == 2
     assert "cannot be used: API request to http://***@h failed" in result.stderr
     assert {run.status for run in ledger.read(where[1], "tiny").of(Kind.CELL)} == {"KILLED"}
+
+
+OF_SQLALCHEMY = f"no such table: runs\n[SQL: SELECT * FROM runs]\n[parameters: ('a',)]\n{BACKGROUND}"
+
+
+def test_an_upgrade_that_fails_is_told_without_the_statement_and_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path) -> None:
+        raise RuntimeError(OF_SQLALCHEMY)
+
+    path = tmp_path / "mlflow.db"
+    connect(f"sqlite:///{path}")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '2d6e25af4d3e'")  # of MLflow 2
+        connection.commit()
+    monkeypatch.setattr(schema, "_migrate", fails)
+    with pytest.raises(StoreError) as caught:
+        schema.upgrade(path)
+    assert str(caught.value).endswith("cannot be upgraded, and is as before: no such table: runs")
+
+
+def test_a_network_that_cannot_be_looked_for_is_told_without_secrets_and_the_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Client:
+        def list_artifacts(self, *_: object) -> None:
+            raise MlflowException(OF_SQLALCHEMY)
+
+    monkeypatch.setattr(saved_model, "connect", lambda _: Client())
+    with pytest.raises(StoreError) as caught:
+        saved_model.load("0" * 32, "http://someone:hunter2@h")
+    assert str(caught.value) == f"no run {'0' * 32} in http://***@h: no such table: runs"
