@@ -6,7 +6,7 @@ from ablations.words import marked
 from analysis.runs import CLASS, StudyRuns
 from analysis.statistics.contrasts import contrasts
 from analysis.statistics.intervals import means
-from analysis.tables import DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
+from analysis.tables import DASH, Table, dash_sentence, holes_sentence, interval, number, p_value, peeking_sentence
 
 
 def classes_table(study: StudyRuns) -> Table:
@@ -27,10 +27,11 @@ def classes_table(study: StudyRuns) -> Table:
         }
         for _, row in numbers.iterrows()
     ]
+    tested = numbers.loc[numbers["cell"] != baseline, "p"] if "p" in numbers else pd.Series(dtype=float)
     caption = (
         f"Study {study.plan.study}: F1 of each class on test, mean over seeds with 95 % t interval. Difference to the "
         f"baseline: paired by seed; adjusted by Dunnett's test with moderated variances for all cells within a class, "
-        f"not for the number of classes.{peeking_sentence(study)}{holes_sentence(study)}"
+        f"not for the number of classes.{dash_sentence(tested)}{peeking_sentence(study)}{holes_sentence(study)}"
     )
     return Table("classes", numbers, pd.DataFrame(rows), caption)
 

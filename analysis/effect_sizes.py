@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.runs import StudyRuns
 from analysis.statistics.sizes import sizes
-from analysis.tables import Table, holes_sentence, interval, number, peeking_sentence
+from analysis.tables import Table, dash_sentence, holes_sentence, interval, number, peeking_sentence
 
 SIZES = {"difference": "difference", "dz": "standardised", "better": "P(better)"}
 
@@ -30,6 +30,6 @@ def sizes_table(study: StudyRuns) -> Table:
         f"same seed; no interval is adjusted. Standardised: difference in standard deviations of the paired "
         f"differences, with Hedges' correction. P(better): part of the seeds on which the cell is better, with Clopper "
         f"and Pearson's interval; above .75 it is called meaningful (Bouthillier et al. 2021)."
-        f"{peeking_sentence(study)}{holes_sentence(study)}"
+        f"{dash_sentence(numbers['low'])}{peeking_sentence(study)}{holes_sentence(study)}"
     )
     return Table("sizes", numbers, pd.DataFrame(rows), caption)

@@ -5,7 +5,17 @@ import pandas as pd
 from analysis.runs import StudyRuns
 from analysis.statistics.effects import INTERACTION, MAIN, effects
 from analysis.statistics.marginal_means import advice, marginal_means
-from analysis.tables import ALPHA, DASH, Table, holes_sentence, interval, number, p_value, peeking_sentence
+from analysis.tables import (
+    ALPHA,
+    DASH,
+    Table,
+    dash_sentence,
+    holes_sentence,
+    interval,
+    number,
+    p_value,
+    peeking_sentence,
+)
 
 AGAINST_SEEDS = (
     "Each difference is estimated with every seed alone and judged by how much it varies over the seeds (largest "
@@ -85,11 +95,14 @@ def margins_table(study: StudyRuns, effects: Table) -> Table:
         ],
         columns=columns,
     )
+    # The best level of each factor is compared with nothing.
+    tested = numbers.loc[numbers["difference"].notna(), "p"]
     caption = (
         f"Study {plan.study}: marginal means of {plan.metric.name}, averaged over the levels of the other factors, "
         f"with 95 % t intervals over seeds, each for its mean alone; difference to the best level of the factor. "
         f"{AGAINST_SEEDS}; adjusted for all pairs of levels of the factor, not for the number of factors. What to set "
-        f"(where the main effect has p (Holm) < {ALPHA:g}): {sentences}{peeking_sentence(study)}{holes_sentence(study)}"
+        f"(where the main effect has p (Holm) < {ALPHA:g}): {sentences}{dash_sentence(tested)}{peeking_sentence(study)}"
+        f"{holes_sentence(study)}"
     )
     return Table("margins", numbers, readable, caption)
 

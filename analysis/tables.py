@@ -62,7 +62,8 @@ def cells_table(study: StudyRuns) -> Table:
     planned, worst = None if study.plan.stopping else len(study.plan.seeds), filled(study)
     unsure = found["verdict"] != (found if worst is None else compared(study, worst))["verdict"]
     readable = _readable_cells(numbers, baseline, planned, unsure[unsure].index)
-    return Table("cells", numbers, readable, _cells_caption(study) + _unsure_sentence(study, unsure))
+    notes = dash_sentence(found["p"]) + _unsure_sentence(study, unsure)
+    return Table("cells", numbers, readable, _cells_caption(study) + notes)
 
 
 def compared(study: StudyRuns, score: pd.Series) -> pd.DataFrame:
@@ -153,6 +154,18 @@ def holes_sentence(study: StudyRuns) -> str:
     )
     planned = (study.frame["outcome"] != NOT_NEEDED).sum()
     return f" INCOMPLETE: of {planned} planned runs {parts}. {DAGGER}: not all seeds."
+
+
+def dash_sentence(tested: pd.Series) -> str:
+    """Why some comparisons have no interval and no p-value; empty where all have.
+
+    Args:
+        tested: a p-value, or an end of an interval, of each comparison.
+    """
+    if tested.notna().all() or tested.empty:
+        return ""
+    what = "Nothing is tested" if tested.isna().all() else f"A dash ({DASH}): not tested"
+    return f" {what}: that takes two seeds in common, and differences that vary over the seeds."
 
 
 def peeking_sentence(study: StudyRuns) -> str:

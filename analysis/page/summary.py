@@ -11,7 +11,7 @@ from analysis.factors import most_important
 from analysis.planned_runs import NOT_NEEDED
 from analysis.runs import StudyRuns
 from analysis.statistics.effects import MAIN
-from analysis.tables import ALPHA, Table, holes_sentence, interval, number, p_value
+from analysis.tables import ALPHA, Table, dash_sentence, holes_sentence, interval, number, p_value
 
 VERDICTS = ("better", "worse", "equivalent", "undecided")
 
@@ -32,6 +32,8 @@ def summary(runs: StudyRuns, tables: Mapping[str, Table]) -> list[str]:
     plan, cells = runs.plan, tables["cells"]
     sentences = [_runs(runs), _baseline(runs, cells)]
     if len(plan.cells) > 1:
+        tested = cells.numbers.loc[cells.numbers.index != plan.baseline, "p"]
+        sentences += [dash_sentence(tested).strip() if tested.isna().all() else ""]
         sentences += [_counts(cells), _best(runs, cells), _fresh(tables["choice"])]
         sentences += [_factor(tables["effects"], plan.factors), _sesoi(plan.metric.sesoi)]
     sentences += failures(tables)

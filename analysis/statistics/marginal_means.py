@@ -105,6 +105,8 @@ def advice(means: pd.DataFrame, effects: pd.DataFrame, kept: dict[str, object] |
 
 
 def _sentence(factor: str, levels: pd.DataFrame, p: float, kept: object) -> str:
+    if np.isnan(p):
+        return f"{factor}: not tested."
     worse = levels[levels["p"] < ALPHA] if p < ALPHA else levels.iloc[:0]
     if worse.empty:
         return f"{factor}: no effect shown{'' if kept is None else f', no reason to leave {kept}'}."
