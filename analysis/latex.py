@@ -2,6 +2,7 @@
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,12 @@ import pandas as pd
 from analysis.floats import Float
 
 JOINT = re.compile(r"[_+=,]")  # a long name may be broken after it
+MINUS = re.compile(r"(?<![\w-])-(?=[\d.])")
+GREEK = re.compile("[\u0391-\u03a1\u03a3-\u03a9\u03b1-\u03c1\u03c3-\u03c9]")
+LATIN = {  # capitals that look the same
+    "alpha": "A", "beta": "B", "epsilon": "E", "zeta": "Z", "eta": "H", "iota": "I", "kappa": "K", "mu": "M", "nu": "N",
+    "omicron": "O", "rho": "P", "tau": "T", "chi": "X",
+}  # fmt: skip
 NUMBER = re.compile(r"[+-]?(\d*)\.?(\d*)")
 _SPECIAL = str.maketrans(
     {character: rf"\{character}" for character in "&%$#_{}"}
@@ -19,7 +26,9 @@ _SPECIAL = str.maketrans(
         "^": r"\textasciicircum{}",
         "<": r"\textless{}",
         ">": r"\textgreater{}",
-        "[": "{[}",  # at the start of a row it would belong to the end of the last one
+        "|": r"\textbar{}",
+        "*": "{*}",  # at the start of a row it would belong to the end of the last one, as would the next
+        "[": "{[}",
         "–": "--",
         "−": "--",
         "†": r"\textdagger{}",
@@ -47,8 +56,17 @@ LOOKUP = r"""% \input this file; \result{STUDY/cells/baseline/mean} is then a nu
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX prints it."""
-    return text.translate(_SPECIAL)
+    """Text as LaTeX prints it, in text and formulas: a minus before a number, and Greek letters by their names."""
+    return MINUS.sub(r"\\ensuremath{-}", GREEK.sub(_greek, text.translate(_SPECIAL)))
+
+
+def _greek(letter: re.Match[str]) -> str:
+    size, _, name = unicodedata.name(letter[0]).removeprefix("GREEK ").partition(" LETTER ")
+    name = name.partition(" ")[0].lower().replace("lamda", "lambda")  # as Unicode spells it
+    if size == "SMALL":
+        return "o" if name == "omicron" else rf"\ensuremath{{\{name}}}"
+    known = name in ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega")
+    return rf"\ensuremath{{\{name.capitalize()}}}" if known else LATIN[name]
 
 
 def table(frame: pd.DataFrame, caption: str, label: str, kind: Float = Float.AUTO) -> str:

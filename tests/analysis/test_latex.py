@@ -5,13 +5,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pypdf import PdfReader
 from rich.console import Console
 from typer.testing import CliRunner
 
 from ablations.study import load
-from analysis import across, report
+from analysis import across, latex, report
 from runners import planner
 from runners.driver import Driver
 from runners.executors.inprocess import InProcess
@@ -131,3 +132,16 @@ def test_two_studies_share_a_paper_and_print_what_the_tables_say(pair: tuple[Pat
 def test_the_same_numbers_may_be_read_twice_and_in_a_group(pair: tuple[Path, str]) -> None:
     body = r"{\input{loss/numbers}}\input{loss/numbers}It is \result{loss/cells/baseline/mean}."
     assert "Itis0." in compiled(pair[0], rf"{ONE}\begin{{document}}{body}\end{{document}}")
+
+
+@pytest.mark.parametrize("package", ["", r"\usepackage{siunitx}"], ids=["plain", "siunitx"])
+def test_any_text_of_a_table_is_printed_as_it_is_written(tmp_path: Path, package: str) -> None:
+    names = ["*starred", "[bracket]", "a|b", "λ=0.1", "ΓΑσ", "50 % & #1 $x_2^{~}\\", "−1", "x-1"]
+    frame = pd.DataFrame({"cell": names, "ends": ["[-0.007, +0.010]"] * len(names), "n": ["+1"] * len(names)})
+    (tmp_path / "t.tex").write_text(latex.table(frame, "Caption of λ, |t| and -0.5.", "tab:t"))
+    (tmp_path / "n.tex").write_text(latex.LOOKUP + latex.macros("s", "t", frame))
+    body = r"\input{n}\input{t} It is \result{s/t/[bracket]/ends} or $\result{s/t/x-1/n}$."
+    text = compiled(tmp_path, rf"{ONE}{PACKAGES}{package}\begin{{document}}{body}\end{{document}}")
+    for printed in ("*starred", "[bracket]", "a|b", "λ=0.1", "50%&#1$x", "x-1", "[−0.007,+0.010]"):
+        assert printed in text
+    assert "Itis[−0.007,+0.010]or+1." in text
